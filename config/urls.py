@@ -1,0 +1,16 @@
+"""Every URL of the project. Each room lists its own; this file only says where they hang."""
+
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin
+from django.urls import include, path
+
+from config import health
+
+# One log-in for everybody: the admin's own form would go around two-factor and the rate limits.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("account/", include("allauth.urls")),
+    path("health/live/", health.live, name="health_live"),
+]

@@ -1,0 +1,14 @@
+from django.test import Client
+
+
+def test_live_answers_without_a_log_in_and_without_a_database(client: Client) -> None:
+    response = client.get("/health/live/")
+
+    assert (response.status_code, response.content) == (200, b"live\n")
+
+
+def test_our_own_pages_allow_scripts_from_ourselves_only(client: Client) -> None:
+    policy = client.get("/health/live/").headers["Content-Security-Policy"]
+
+    assert "script-src 'self';" in policy
+    assert "unsafe" not in policy
