@@ -34,5 +34,6 @@ from config.settings import DATABASE, STORAGES  # noqa: E402
 if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     # A file: the shared-memory database locks up as soon as a second thread or process writes.
     DATABASE["TEST"] = {"NAME": str(DATA / "test.sqlite3")}
+(DATA / "static").mkdir(exist_ok=True)  # whitenoise warns where it is missing
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # nothing is collected
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick, and of no use to anyone

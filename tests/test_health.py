@@ -12,3 +12,9 @@ def test_our_own_pages_allow_scripts_from_ourselves_only(client: Client) -> None
 
     assert "script-src 'self';" in policy
     assert "unsafe" not in policy
+
+
+def test_everything_else_asks_for_a_log_in(client: Client, db: None) -> None:
+    response = client.get("/admin/", follow=True)
+
+    assert response.redirect_chain == [("/admin/login/?next=/admin/", 302), ("/account/login/?next=/admin/", 302)]
