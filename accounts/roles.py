@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.apps import apps as global_apps
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -19,8 +20,8 @@ AUDITOR = "auditor"
 ROLES = (ADMINISTRATOR, MARKETING, AGENT, AUDITOR)
 
 
-def create_groups(sender: Any, *, apps: Any, using: str, **kwargs: Any) -> None:
-    """First rows, after every migrate: one group per role."""
+def create_groups(sender: Any, *, using: str, apps: Any = global_apps, **kwargs: Any) -> None:
+    """First rows, after every migrate: one group per role. A flush names no apps."""
     if sender.name != "accounts":
         return
     group = apps.get_model("auth", "Group")

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.apps import apps as global_apps
+
 FIRST_SCOPES = (
     # slug, name, description, validity in months
     ("marketing", "Offers and news", "Offers, news and invitations about our products, by WhatsApp.", 24),
@@ -17,8 +19,8 @@ FIRST_SCOPES = (
 )
 
 
-def create_scopes(sender: Any, *, apps: Any, using: str, **kwargs: Any) -> None:
-    """First rows, after every migrate; a scope that staff changed is left as it is."""
+def create_scopes(sender: Any, *, using: str, apps: Any = global_apps, **kwargs: Any) -> None:
+    """First rows, after every migrate; a scope that staff changed is left as it is. A flush names no apps."""
     if sender.name != "contacts":
         return
     scopes = apps.get_model("contacts", "Scope").objects.using(using)

@@ -6,6 +6,24 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test import TransactionTestCase
+
+from contacts import triggers
+
+flush_tables = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
+
+
+def flush_between_triggers(case: TransactionTestCase) -> None:
+    """Empty the tables after a test that committed: the ledger's triggers refuse that, as they should."""
+    triggers.drop(connection)
+    try:
+        flush_tables(case)
+    finally:
+        triggers.install(connection)
+
+
+TransactionTestCase._fixture_teardown = flush_between_triggers  # type: ignore[attr-defined]
 
 
 def is_local(address: Any) -> bool:
