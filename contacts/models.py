@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import JobRun
 
 if TYPE_CHECKING:
-    from django.db.models.manager import RelatedManager
+    from django.db.models.fields.related_descriptors import RelatedManager
 
 E164 = RegexValidator(r"^\+[1-9]\d{6,14}$", _("Write the number with + and the country code."))
 

@@ -38,7 +38,7 @@ def _postgresql(table: str) -> dict[str, str]:
 
 def expected(vendor: str) -> dict[str, tuple[str, str]]:
     """{trigger name: (table, what follows its name in CREATE TRIGGER)}"""
-    wanted = {}
+    wanted: dict[str, tuple[str, str]] = {}
     for table, lies_over in GUARDED.items():
         made = _postgresql(table) if vendor == "postgresql" else _sqlite(table, lies_over)
         wanted |= {name: (table, body) for name, body in made.items()}
