@@ -12,24 +12,32 @@ Source: developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components
 import hashlib
 import hmac
 import json
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from conversations.whatsapp.values import (
+    Object,
+    digits,
+    identifier,
+    integer,
+    moment,
+    object_of,
+    objects_of,
+    storable,
+    text_of,
+    user_id_in,
+)
+
 STATUSES = frozenset({"sent", "delivered", "read", "failed", "played"})
 PREFERENCES = frozenset({"stop", "resume", "signup"})
 # They do not open a session: the platform does not say that they do, so we do not count on it.
 NOT_OPENING = frozenset({"reaction", "system", "unsupported", "unknown"})
 NUMBER_CHANGES = frozenset({"user_changed_number", "user_changed_user_id", "customer_changed_number"})
-DEEPEST = 32  # levels of nesting kept; the platform uses about ten
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _FROM_TO = re.compile(r"\bfrom (\S+) to (\S+?)\.?$")
-
-Object = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -190,9 +198,9 @@ def carries_people(raw: bytes | Object) -> bool:
             body = json.loads(raw)
         except (ValueError, RecursionError):
             return False
-    for entry in _objects(_object(body).get("entry")):
-        for change in _objects(entry.get("changes")):
-            value = _object(change.get("value"))
+    for entry in objects_of(object_of(body).get("entry")):
+        for change in objects_of(entry.get("changes")):
+            value = object_of(change.get("value"))
             if value.get("messages") or value.get("user_preferences"):
                 return True
     return False
@@ -211,12 +219,12 @@ def parse(body: Object, *, received_at: datetime | None = None) -> Iterator[Even
 
 def _events(entries: list[Any], received_at: datetime) -> Iterator[Event]:
     for dirty in entries:
-        entry = _storable(dirty)
+        entry = storable(dirty)
         if not isinstance(entry, dict):
             yield Unrecognised(waba_id="", phone_number_id=None, field="", kind="entry", value=entry)
             continue
-        waba_id = _identifier(entry.get("id"))
-        at = _time(entry.get("time")) or received_at
+        waba_id = identifier(entry.get("id"))
+        at = moment(entry.get("time")) or received_at
         changes = entry.get("changes")
         if not isinstance(changes, list):
             yield Unrecognised(waba_id=waba_id, phone_number_id=None, field="", kind="entry", value=entry)
@@ -232,16 +240,16 @@ class _Change:
         self.waba_id = waba_id
         self.change = change
         self.at = at
-        self.field = _text(_object(change).get("field"))
-        self.value = _object(_object(change).get("value"))
-        self.phone_number_id = _identifier(_object(self.value.get("metadata")).get("phone_number_id"))
+        self.field = text_of(object_of(change).get("field"))
+        self.value = object_of(object_of(change).get("value"))
+        self.phone_number_id = identifier(object_of(self.value.get("metadata")).get("phone_number_id"))
         # By key, not searched: a body may carry a thousand statuses with a contact each.
-        self._contacts = _objects(self.value.get("contacts"))
-        self._by_user = {_text(contact.get("user_id")): contact for contact in self._contacts}
-        self._by_phone = {_digits(contact.get("wa_id")): contact for contact in self._contacts}
+        self._contacts = objects_of(self.value.get("contacts"))
+        self._by_user = {text_of(contact.get("user_id")): contact for contact in self._contacts}
+        self._by_phone = {digits(contact.get("wa_id")): contact for contact in self._contacts}
 
     def events(self) -> Iterator[Event]:
-        if not isinstance(_object(self.change).get("value"), dict):
+        if not isinstance(object_of(self.change).get("value"), dict):
             yield self._unrecognised("change", self.change)
         elif self.field in ("messages", "user_preferences", ""):
             yield from self._news_of_people()
@@ -264,10 +272,10 @@ class _Change:
                 yield self._unrecognised(key, content)
 
     def _message(self, message: Object) -> Event:
-        kind = _text(message.get("type"))
-        wamid = _text(message.get("id"))
-        sender = self._person(_digits(message.get("from")), _text(message.get("from_user_id")))
-        if kind == "system" and _text(_object(message.get("system")).get("type")) in NUMBER_CHANGES:
+        kind = text_of(message.get("type"))
+        wamid = text_of(message.get("id"))
+        sender = self._person(digits(message.get("from")), text_of(message.get("from_user_id")))
+        if kind == "system" and text_of(object_of(message.get("system")).get("type")) in NUMBER_CHANGES:
             return self._number_change(message, wamid)
         known = sender.wa_id or sender.user_id
         if not wamid or not kind or not known or kind in ("edit", "revoke", "request_welcome"):
@@ -277,28 +285,28 @@ class _Change:
             phone_number_id=self.phone_number_id,
             waba_id=self.waba_id,
             wamid=wamid,
-            at=_time(message.get("timestamp")) or self.at,
+            at=moment(message.get("timestamp")) or self.at,
             sender=sender,
             type=kind,
             text=text,
             payload=payload,
-            quoted_wamid=_text(_object(message.get("context")).get("id")) or None,
+            quoted_wamid=text_of(object_of(message.get("context")).get("id")) or None,
             opens_session=kind not in NOT_OPENING,
             content=message,
         )
 
     def _number_change(self, message: Object, wamid: str) -> Event:
-        system = _object(message.get("system"))
-        named = _FROM_TO.search(_text(system.get("body")))
+        system = object_of(message.get("system"))
+        named = _FROM_TO.search(text_of(system.get("body")))
         before, after = named.groups() if named else ("", "")
         # Without the fields of late 2026 the sentence in `body` is the only place that names the old identity.
         old = Person(
-            wa_id=_digits(message.get("from")) or _digits(before) or None,
-            user_id=_text(system.get("previous_user_id")) or _user_id(before) or None,
+            wa_id=digits(message.get("from")) or digits(before) or None,
+            user_id=text_of(system.get("previous_user_id")) or user_id_in(before) or None,
         )
         new = Person(
-            wa_id=_digits(system.get("wa_id")) or _digits(system.get("new_wa_id")) or _digits(after) or None,
-            user_id=_text(system.get("user_id")) or _user_id(after) or None,
+            wa_id=digits(system.get("wa_id")) or digits(system.get("new_wa_id")) or digits(after) or None,
+            user_id=text_of(system.get("user_id")) or user_id_in(after) or None,
         )
         if not wamid or not (old.wa_id or old.user_id) or not (new.wa_id or new.user_id):
             return self._unrecognised("messages.system", message)
@@ -306,45 +314,45 @@ class _Change:
             phone_number_id=self.phone_number_id,
             waba_id=self.waba_id,
             wamid=wamid,
-            at=_time(message.get("timestamp")) or self.at,
+            at=moment(message.get("timestamp")) or self.at,
             old=old,
             new=new,
             content=message,
         )
 
     def _status(self, status: Object) -> Event:
-        name, wamid = _text(status.get("status")), _text(status.get("id"))
+        name, wamid = text_of(status.get("status")), text_of(status.get("id"))
         if name not in STATUSES or not wamid:
             return self._unrecognised(f"statuses.{name}", status)
-        in_group = _text(status.get("recipient_type")) == "group"
+        in_group = text_of(status.get("recipient_type")) == "group"
         prefix = "recipient_participant" if in_group else "recipient"
-        pricing = _object(status.get("pricing"))
+        pricing = object_of(status.get("pricing"))
         billable = pricing.get("billable")
         return StatusChanged(
             phone_number_id=self.phone_number_id,
             wamid=wamid,
             status=name,
-            at=_time(status.get("timestamp")) or self.at,
-            callback_data=_text(status.get("biz_opaque_callback_data")) or None,
-            recipient=self._person(_digits(status.get(f"{prefix}_id")), _text(status.get(f"{prefix}_user_id"))),
+            at=moment(status.get("timestamp")) or self.at,
+            callback_data=text_of(status.get("biz_opaque_callback_data")) or None,
+            recipient=self._person(digits(status.get(f"{prefix}_id")), text_of(status.get(f"{prefix}_user_id"))),
             errors=_codes(status.get("errors")),
             error_details=_details(status.get("errors")),
-            pricing_category=_text(pricing.get("category")).replace("-", "_") or None,
-            pricing_type=_text(pricing.get("type")) or None,
-            pricing_model=_text(pricing.get("pricing_model")) or None,
+            pricing_category=text_of(pricing.get("category")).replace("-", "_") or None,
+            pricing_type=text_of(pricing.get("type")) or None,
+            pricing_model=text_of(pricing.get("pricing_model")) or None,
             billable=billable if isinstance(billable, bool) else None,
         )
 
     def _preference(self, preference: Object) -> Event:
-        value = _text(preference.get("value")).lower()
-        person = self._person(_digits(preference.get("wa_id")), _text(preference.get("user_id")))
+        value = text_of(preference.get("value")).lower()
+        person = self._person(digits(preference.get("wa_id")), text_of(preference.get("user_id")))
         # A missing category is read as marketing, the only one there is: a stop must not be lost for want of a word.
-        category = _text(preference.get("category")) or "marketing_messages"
+        category = text_of(preference.get("category")) or "marketing_messages"
         if value not in PREFERENCES or category != "marketing_messages" or not (person.wa_id or person.user_id):
             return self._unrecognised("user_preferences", preference)
         return PreferenceChanged(
             value=value,
-            at=_time(preference.get("timestamp")) or self.at,
+            at=moment(preference.get("timestamp")) or self.at,
             person=person,
             waba_id=self.waba_id,
             phone_number_id=self.phone_number_id,
@@ -363,11 +371,11 @@ class _Change:
 
     def _template(self) -> dict[str, Any] | None:
         """What the three template events share; None when the template is not named."""
-        name = _text(self.value.get("message_template_name"))
-        language = _text(self.value.get("message_template_language")).replace("-", "_")
+        name = text_of(self.value.get("message_template_name"))
+        language = text_of(self.value.get("message_template_language")).replace("-", "_")
         if not name or not language:
             return None
-        template_id = _identifier(self.value.get("message_template_id"))
+        template_id = identifier(self.value.get("message_template_id"))
         return {
             "waba_id": self.waba_id,
             "template_id": template_id,
@@ -377,33 +385,33 @@ class _Change:
         }
 
     def template_status(self) -> Event:
-        template, event = self._template(), _text(self.value.get("event")).upper()
+        template, event = self._template(), text_of(self.value.get("event")).upper()
         if template is None or not event:
             return self._unrecognised(self.field, self.value)
-        reason = _text(self.value.get("reason"))
-        category = _text(self.value.get("message_template_category"))
+        reason = text_of(self.value.get("reason"))
+        category = text_of(self.value.get("message_template_category"))
         return TemplateStatusChanged(
             **template, event=event, reason="" if reason == "NONE" else reason, category=category
         )
 
     def template_category(self) -> Event:
-        template, category = self._template(), _text(self.value.get("new_category")).upper()
+        template, category = self._template(), text_of(self.value.get("new_category")).upper()
         if template is None or not category:
             return self._unrecognised(self.field, self.value)
         # While a change is only announced, `new_category` is the present one and `correct_category` the coming one.
         return TemplateCategoryChanged(
             **template,
             category=category,
-            previous=_text(self.value.get("previous_category")).upper(),
-            upcoming=_text(self.value.get("correct_category")).upper(),
+            previous=text_of(self.value.get("previous_category")).upper(),
+            upcoming=text_of(self.value.get("correct_category")).upper(),
         )
 
     def template_quality(self) -> Event:
-        template, quality = self._template(), _text(self.value.get("new_quality_score")).upper()
+        template, quality = self._template(), text_of(self.value.get("new_quality_score")).upper()
         if template is None or not quality:
             return self._unrecognised(self.field, self.value)
         return TemplateQualityChanged(
-            **template, quality=quality, previous=_text(self.value.get("previous_quality_score")).upper()
+            **template, quality=quality, previous=text_of(self.value.get("previous_quality_score")).upper()
         )
 
     def _person(self, wa_id: str, user_id: str) -> Person:
@@ -412,18 +420,18 @@ class _Change:
         if contact is None and wa_id:
             contact = self._by_phone.get(wa_id)
             # A phone that came back with another user id is another person: nothing is taken over from the old one.
-            if contact and user_id and _text(contact.get("user_id")) not in ("", user_id):
+            if contact and user_id and text_of(contact.get("user_id")) not in ("", user_id):
                 contact = None
         if contact is None and not wa_id and not user_id and len(self._contacts) == 1:
             contact = self._contacts[0]
         if contact is None:
             return Person(wa_id=wa_id or None, user_id=user_id or None)
-        profile = _object(contact.get("profile"))
+        profile = object_of(contact.get("profile"))
         return Person(
-            wa_id=wa_id or _digits(contact.get("wa_id")) or None,
-            user_id=user_id or _text(contact.get("user_id")) or None,
-            username=_text(profile.get("username")).lstrip("@") or None,
-            name=_text(profile.get("name")) or None,
+            wa_id=wa_id or digits(contact.get("wa_id")) or None,
+            user_id=user_id or text_of(contact.get("user_id")) or None,
+            username=text_of(profile.get("username")).lstrip("@") or None,
+            name=text_of(profile.get("name")) or None,
         )
 
     def _unrecognised(self, kind: str, value: Any) -> Unrecognised:
@@ -445,101 +453,36 @@ _TEMPLATE_FIELDS = {
 
 def _words(kind: str, message: Object) -> tuple[str, str | None]:
     """What the person said in words, and what the button or row they tapped carries."""
-    content = _object(message.get(kind))
+    content = object_of(message.get(kind))
     if kind == "text":
-        return _text(content.get("body")), None
+        return text_of(content.get("body")), None
     if kind == "button":
-        label = _text(content.get("text"))
-        return label, _text(content.get("payload")) or label or None
+        label = text_of(content.get("text"))
+        return label, text_of(content.get("payload")) or label or None
     if kind == "interactive":
-        reply = _object(content.get(_text(content.get("type"))))
-        words = _text(reply.get("title")) or _text(reply.get("body"))
-        return words, _text(reply.get("id")) or None
+        reply = object_of(content.get(text_of(content.get("type"))))
+        words = text_of(reply.get("title")) or text_of(reply.get("body"))
+        return words, text_of(reply.get("id")) or None
     if kind == "reaction":
-        return _text(content.get("emoji")), None
+        return text_of(content.get("emoji")), None
     if kind == "location":
-        return _text(content.get("name")) or _text(content.get("address")), None
+        return text_of(content.get("name")) or text_of(content.get("address")), None
     if kind == "order":
-        return _text(content.get("text")), None
+        return text_of(content.get("text")), None
     if kind == "system":
-        return _text(content.get("body")), None
-    return _text(content.get("caption")), None
+        return text_of(content.get("body")), None
+    return text_of(content.get("caption")), None
 
 
 def _codes(errors: Any) -> tuple[int, ...]:
-    found = (_integer(error.get("code")) for error in _objects(errors))
+    found = (integer(error.get("code")) for error in objects_of(errors))
     return tuple(code for code in found if code is not None)
 
 
 def _details(errors: Any) -> str:
-    for error in _objects(errors):
+    for error in objects_of(errors):
         data = error.get("error_data")
-        text = _text(_object(data).get("details")) or _text(data) or _text(error.get("title"))
+        text = text_of(object_of(data).get("details")) or text_of(data) or text_of(error.get("title"))
         if text:
             return text
     return ""
-
-
-def _time(value: Any) -> datetime | None:
-    """Unix seconds, as a number or in a string; None when it is no moment between 2009 and 2100."""
-    seconds = _integer(value)
-    # WhatsApp is from 2009. Milliseconds or junk would date a withdrawal into another century.
-    if seconds is None or not 1_230_768_000 <= seconds < 4_102_444_800:
-        return None
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def _integer(value: Any) -> int | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str) and len(value) <= 20 and value.isascii() and value.strip().isdigit():
-        return int(value)
-    return None
-
-
-def _identifier(value: Any) -> str:
-    """An id as text: the platform writes some of them as numbers."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return _text(value)
-
-
-def _digits(value: Any) -> str:
-    """A phone as digits; "" when it is something else, such as a user id."""
-    text = _identifier(value).strip().removeprefix("+")
-    return text if text.isascii() and text.isdigit() else ""
-
-
-def _user_id(word: str) -> str:
-    return word if re.fullmatch(r"[A-Z]{2}\.[A-Za-z0-9.]+", word) else ""
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _object(value: Any) -> Object:
-    return value if isinstance(value, dict) else {}
-
-
-def _objects(value: Any) -> list[Object]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _storable(value: Any, depth: int = 0) -> Any:
-    """value without what a database refuses: NULs, lone surrogates, NaN, and nesting without end."""
-    if isinstance(value, str):
-        return _SURROGATE.sub("\ufffd", value.replace("\x00", ""))
-    if isinstance(value, dict | list) and depth >= DEEPEST:
-        return None
-    if isinstance(value, dict):
-        return {_storable(str(key)): _storable(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_storable(item, depth + 1) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
