@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class ProjectConfig(AppConfig):
@@ -6,3 +7,8 @@ class ProjectConfig(AppConfig):
 
     name = "config"
     verbose_name = "Parley"
+
+    def ready(self) -> None:
+        from config.schedules import create_schedules  # its imports need every model loaded
+
+        post_migrate.connect(create_schedules, dispatch_uid="config.create_schedules")

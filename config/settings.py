@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from config.unfold import UNFOLD  # noqa: F401  the admin's theme
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 env.read_env(BASE_DIR / ".env")  # never overrides what the environment already says
@@ -93,7 +95,8 @@ if Q_BROKER not in ("database", "redis"):
     raise ImproperlyConfigured("Q_BROKER is database or redis.")
 if Q_BROKER == "redis" and not REDIS_URL:
     raise ImproperlyConfigured("Q_BROKER=redis needs REDIS_URL.")
-SEND_TASK_SECONDS = 600  # the longest a pump may run; it leaves 20 seconds earlier by itself
+TASK_SECONDS = 600  # the longest a task may run; long jobs leave 20 seconds earlier by themselves and are woken again
+WORKER_NAME = env.str("WORKER_NAME", default="")  # which `manage.py work` started this process; it says so itself
 Q_CLUSTER: dict[str, Any] = {
     "name": "parley",  # the default queue, and the salt of every signature: the same everywhere
     **({"redis": REDIS_URL} if Q_BROKER == "redis" else {"orm": "default"}),
@@ -104,8 +107,8 @@ Q_CLUSTER: dict[str, Any] = {
     "queue_limit": 2,  # what a crash may delay
     "bulk": 1,
     "poll": 0.5,  # seconds
-    "timeout": 120,  # seconds; guard_cycle must divide it exactly, or it never fires
-    "retry": 600,  # seconds; more than the timeout, the wait in memory and the time to save
+    "timeout": TASK_SECONDS,  # guard_cycle must divide it exactly, or it never fires
+    "retry": 2 * TASK_SECONDS,  # more than the timeout, the wait in memory and the time to save
     "guard_cycle": 0.5,
     "max_attempts": 1,
     "ack_failures": True,
@@ -114,16 +117,15 @@ Q_CLUSTER: dict[str, Any] = {
     "recycle": 5000,
     "ALT_CLUSTERS": {
         "inbound": {"poll": 0.2, "timeout": 60, "retry": 300},
-        # One pump can hold a worker for minutes; the other worker stays free for the canary and the next pump.
-        "send": {"poll": 0.2, "timeout": SEND_TASK_SECONDS, "retry": 2 * SEND_TASK_SECONDS},
+        "send": {"poll": 0.2},
     },
 }
 
 INSTALLED_APPS = [
-    "unfold",  # before django.contrib.admin: its templates win
+    "unfold.apps.BasicAppConfig",  # before the admin: its templates win
     "unfold.contrib.filters",
     "unfold.contrib.forms",
-    "django.contrib.admin",
+    "config.admin_app.ParleyAdminConfig",  # django.contrib.admin with our site
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -156,6 +158,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",  # shuts everything; few views opt out
+    "config.reader_zone.ReaderZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",

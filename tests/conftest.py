@@ -1,8 +1,10 @@
 """What every test may use, and the guards around all of them."""
 
 import ipaddress
+import os
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -58,3 +60,22 @@ def only_this_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     if attempts:
         pytest.fail(f"The test tried to reach {', '.join(attempts)}, outside this machine.")
+
+
+def eventually(condition: Callable[[], object], *, within: float = 60) -> None:
+    """Wait until something that other processes bring about is so; fail when it is not within so many seconds."""
+    end = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < end, f"still not so after {within} s"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def process_environment(transactional_db: None) -> dict[str, str]:
+    """The environment for processes that a test starts: the project's own settings on the test's database."""
+    database = connection.settings_dict
+    if connection.vendor == "sqlite":
+        url = f"sqlite:///{database['NAME']}"
+    else:
+        url = f"postgres://{database['USER']}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
+    return os.environ | {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "config.settings"}
