@@ -15,6 +15,10 @@ from conversations.models import BusinessNumber, MessageTemplate, Portfolio, Rat
 _serial = count(1)
 
 
+def next_serial() -> int:
+    return next(_serial)
+
+
 def contact(phone: str | None = "", **fields: Any) -> Contact:
     """A contact with an Italian number of its own, unless told otherwise."""
     if phone == "":
