@@ -6,8 +6,12 @@ import sys
 
 from django.core.management import execute_from_command_line
 
+from config import demo_environment
+
 
 def main() -> None:
+    if sys.argv[1:2] == ["demo"]:
+        demo_environment.prepare(sys.argv[2:])  # before the settings are read
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     execute_from_command_line(sys.argv)
 

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
@@ -27,10 +28,22 @@ def die_with_parent(parent: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def start(command: list[str], *, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    """Start a command from the project's folder, in a session of its own, to die with this process."""
+def start(command: list[str], *, environment: dict[str, str], log: Path | None = None) -> subprocess.Popen[bytes]:
+    """Start a command from the project's folder, in a session of its own, to die with this process.
+
+    Its output goes to the end of the log, or where ours goes.
+    """
     wrapper = [sys.executable, "-m", "config.children", str(os.getpid())]
-    return subprocess.Popen([*wrapper, *command], cwd=ROOT, env=environment, start_new_session=True)
+    with log.open("ab") if log else nullcontext() as output:
+        return subprocess.Popen(
+            [*wrapper, *command],
+            cwd=ROOT,
+            env=environment,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT if output else None,
+        )
 
 
 def has_ended(process: subprocess.Popen[bytes]) -> bool:

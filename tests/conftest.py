@@ -70,6 +70,13 @@ def eventually(condition: Callable[[], object], *, within: float = 60) -> None:
         time.sleep(0.05)
 
 
+def free_port() -> int:
+    """A port of the loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @pytest.fixture
 def process_environment(transactional_db: None) -> dict[str, str]:
     """The environment for processes that a test starts: the project's own settings on the test's database."""
