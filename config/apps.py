@@ -9,6 +9,8 @@ class ProjectConfig(AppConfig):
     verbose_name = "Parley"
 
     def ready(self) -> None:
-        from config.schedules import create_schedules  # its imports need every model loaded
+        # Their imports need every model loaded; the checks register themselves.
+        from config import checks  # noqa: F401
+        from config.schedules import create_schedules
 
         post_migrate.connect(create_schedules, dispatch_uid="config.create_schedules")

@@ -261,8 +261,9 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = DEBUG
 
-# Mail: password resets only. Without EMAIL_URL they are printed, which is right for one laptop and nothing else.
-vars().update(environ.Env.email_url_config(env.str("EMAIL_URL", default="") or "consolemail://"))
+# Mail: password resets only. Printed in development alone, as the link in them is a secret; config/checks.py warns.
+EMAIL_URL = env.str("EMAIL_URL", default="")
+vars().update(environ.Env.email_url_config(EMAIL_URL or ("consolemail://" if DEBUG else "dummymail://")))
 DEFAULT_FROM_EMAIL = f"Parley <parley@{PUBLIC_HOST}>"
 
 LOGGING = {

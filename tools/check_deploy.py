@@ -19,12 +19,14 @@ def main() -> int:
             "ALLOWED_HOSTS": "parley.example.com",
             "DATA_DIR": data,
             "DATABASE_URL": "",
+            "WHATSAPP_APP_SECRET": secrets.token_hex(16),
             "EMAIL_URL": "smtp+tls://user:password@mail.example.com:587",
         }
         environment = os.environ | production
         manage = [sys.executable, "manage.py"]
         subprocess.run([*manage, "migrate", "--verbosity", "0"], check=True, env=environment)
-        return subprocess.run([*manage, "check", "--deploy", "--fail-level", "WARNING"], env=environment).returncode
+        check = [*manage, "check", "--deploy", "--database", "default", "--fail-level", "WARNING"]
+        return subprocess.run(check, env=environment).returncode
 
 
 if __name__ == "__main__":
