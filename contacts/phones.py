@@ -30,6 +30,7 @@ _EXTENSION = re.compile(
 )
 _SEVERAL = re.compile(r"[/\\,;|]|\s+(?:-|e|o|or|and|y|et|und|oder)\s+", re.IGNORECASE)
 _TRUNK_ZERO = re.compile(r"\(\s*0\s*\)")
+_DATE = re.compile(r"^\d{1,4}[-./]\d{1,2}[-./]\d{1,4}\b")
 _WRITTEN = re.compile(r"^[\d\s+().\-/\[\]~]+$")
 
 # Mexico dropped its domestic prefixes, and the 1 after +52, in 2019; lists and WhatsApp ids still carry them.
@@ -86,6 +87,14 @@ def to_e164(text: str, region: str = "") -> str:
     if not region:
         raise InvalidPhone(_("Write the number with + and the country code, or choose the country of the file."))
     return _national(digits, region)
+
+
+def looks_like_phone(text: str) -> bool:
+    """Whether a cell was meant as a phone number, good or spoilt; dates and small numbers are not."""
+    written = _LABEL.sub("", _tidy(text))
+    if _SCIENTIFIC.match(written) or _LINK.match(written):
+        return True
+    return bool(_WRITTEN.match(written)) and not _DATE.match(written) and 7 <= len(re.sub(r"\D", "", written)) <= 17
 
 
 def from_wa_id(digits: str) -> str:

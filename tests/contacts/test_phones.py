@@ -155,6 +155,29 @@ def test_without_a_country_only_international_numbers_are_taken():
 
 
 @pytest.mark.parametrize(
+    ("cell", "looks"),
+    [
+        ("+39 347 1234567", True),
+        ("Tel. 347 1234567", True),
+        ("'3471234567", True),
+        ("3,93471E+11", True),
+        ("wa.me/393471234567", True),
+        ("", False),
+        ("Telefono", False),
+        ("Phone 2", False),
+        ("31/12/2025", False),
+        ("2025-12-31", False),
+        ("31.12.2025 10:30", False),
+        ("20121", False),
+        ("anna@example.it", False),
+        ("IT60X0542811101000000123456", False),
+    ],
+)
+def test_a_cell_that_was_meant_as_a_number_is_known(cell, looks):
+    assert phones.looks_like_phone(cell) is looks
+
+
+@pytest.mark.parametrize(
     ("wa_id", "e164"),
     [
         ("393471234567", ANNA),
