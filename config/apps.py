@@ -9,8 +9,7 @@ class ProjectConfig(AppConfig):
     verbose_name = "Parley"
 
     def ready(self) -> None:
-        # Their imports need every model loaded; the checks register themselves.
-        from config import checks  # noqa: F401
-        from config.schedules import create_schedules
+        from config import checks  # noqa: F401, PLC0415  registers the checks
+        from config.schedules import create_schedules  # noqa: PLC0415  models can be imported only now
 
         post_migrate.connect(create_schedules, dispatch_uid="config.create_schedules")
