@@ -6,6 +6,6 @@ from accounts.models import AuditEntry, User
 
 
 def note(verb: str, subject: Any, *, actor: User | None, **details: Any) -> AuditEntry:
-    """Write one line. subject has a `public_id`; details hold ids, codes and counts, never personal data."""
-    kind = subject._meta.model_name
-    return AuditEntry.objects.create(actor=actor, verb=verb, subject=f"{kind} {subject.public_id}", details=details)
+    """Write one line about a row. details hold ids, codes and counts, never personal data."""
+    name = f"{subject._meta.model_name} {getattr(subject, 'public_id', subject.pk)}"
+    return AuditEntry.objects.create(actor=actor, verb=verb, subject=name, details=details)

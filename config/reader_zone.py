@@ -7,6 +7,8 @@ from urllib.parse import unquote
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
+from accounts.models import User
+
 COOKIE = "parley_zone"
 
 
@@ -23,7 +25,7 @@ class ReaderZoneMiddleware:
         if zone is None and user is not None and user.is_authenticated:
             zone = known(user.time_zone)
         elif zone is not None and user is not None and user.is_authenticated and user.time_zone != name:
-            type(user).objects.filter(pk=user.pk).update(time_zone=name)
+            User.objects.filter(pk=user.pk).update(time_zone=name)
         if zone is None:
             return self.get_response(request)
         with timezone.override(zone):

@@ -1,69 +1,13 @@
-"""How the admin's theme is set: our colours, our styles, and the navigation by task.
+"""How the admin's theme is set: our name, our colours, our styles. settings.py takes UNFOLD from here.
 
-Everything here is read by the theme through settings.UNFOLD; functions are called with the request.
+Read while settings load, so it imports nothing of ours; the navigation is named by its path (config/navigation.py).
 """
 
 from typing import Any
 
-from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse, reverse_lazy
+from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
-
-from accounts.roles import AGENT, AUDITOR, MARKETING, has_role
-
-# (group, [(title, icon, URL name, roles beside administrators)])
-NAVIGATION = (
-    ("", (
-        (_("Today"), "today", "admin:index", (MARKETING, AGENT, AUDITOR)),
-        (_("Inbox"), "forum", "inbox", (MARKETING, AGENT, AUDITOR)),
-        (_("Campaigns"), "campaign", "admin:campaigns_campaign_changelist", (MARKETING, AUDITOR)),
-        (_("Contacts"), "group", "admin:contacts_contact_changelist", (MARKETING, AGENT, AUDITOR)),
-        (_("Imports"), "upload_file", "admin:contacts_import_changelist", (MARKETING, AUDITOR)),
-        (_("Tags"), "label", "admin:contacts_tag_changelist", (MARKETING, AUDITOR)),
-    )),
-    (_("What we may say"), (
-        (_("Templates"), "chat", "admin:conversations_messagetemplate_changelist", (MARKETING, AUDITOR)),
-        (_("Scopes"), "rule", "admin:contacts_scope_changelist", (MARKETING, AUDITOR)),
-        (_("Wordings"), "format_quote", "admin:contacts_wording_changelist", (MARKETING, AUDITOR)),
-    )),
-    (_("Proof"), (
-        (_("Consent ledger"), "verified_user", "admin:contacts_consentevent_changelist", (MARKETING, AUDITOR)),
-        (_("Messages"), "mail", "admin:conversations_message_changelist", (MARKETING, AUDITOR)),
-        (_("Audit trail"), "history", "admin:accounts_auditentry_changelist", (AUDITOR,)),
-    )),
-    (_("Set-up"), (
-        (_("Business numbers"), "smartphone", "admin:conversations_businessnumber_changelist", (AUDITOR,)),
-        (_("Portfolio"), "domain", "admin:conversations_portfolio_changelist", (AUDITOR,)),
-        (_("Team"), "badge", "admin:accounts_user_changelist", (AUDITOR,)),
-    )),
-    (_("Under the bonnet"), (
-        (_("Queue"), "stacks", "admin:conversations_batch_changelist", (MARKETING, AUDITOR)),
-        (_("Long jobs"), "hourglass", "admin:accounts_jobrun_changelist", (MARKETING, AUDITOR)),
-        (_("Failed tasks"), "error", "admin:django_q_failure_changelist", (AUDITOR,)),
-        (_("Webhooks"), "webhook", "admin:conversations_webhookdelivery_changelist", (AUDITOR,)),
-        (_("Unknown events"), "help", "admin:conversations_unrecognisedevent_changelist", (AUDITOR,)),
-    )),
-)  # fmt: skip
-
-
-def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """The groups of the side bar that this person may use; each page checks again for itself."""
-    groups = []
-    for title, items in NAVIGATION:
-        allowed = [
-            {"title": name, "icon": icon, "link": reverse(url), "active": _is_here(request, reverse(url))}
-            for name, icon, url, roles in items
-            if has_role(request.user, *roles)
-        ]
-        if allowed:
-            groups.append({"title": title, "items": allowed})
-    return groups
-
-
-def _is_here(request: HttpRequest, link: str) -> bool:
-    return request.path == link or (link != reverse("admin:index") and request.path.startswith(link))
-
 
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Parley",
@@ -102,5 +46,5 @@ UNFOLD: dict[str, Any] = {
             {"title": _("Where you are logged in"), "link": reverse_lazy("usersessions_list")},
         ]
     },
-    "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": navigation},
+    "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": "config.navigation.groups"},
 }  # fmt: skip

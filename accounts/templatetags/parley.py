@@ -1,0 +1,47 @@
+"""Template words that every room's pages share: chips, moments, breadcrumbs."""
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.urls import NoReverseMatch, reverse
+from django.utils.safestring import SafeString
+
+from accounts import look
+
+register = template.Library()
+
+
+@register.simple_tag
+def chip(tone: str, word: object) -> SafeString:
+    """{% chip "granted" "agreed" %}"""
+    return look.chip(tone, word)
+
+
+@register.filter
+def moment(at: datetime | None) -> SafeString | str:
+    """{{ message.at|moment }}: "18 min ago", or "12 Mar, 10:04"."""
+    return look.moment(at)
+
+
+@register.filter
+def dated(at: datetime | None) -> str:
+    """{{ event.occurred_at|dated }}: always the date, "12 Mar, 10:04"."""
+    return look.dated(at) if at else ""
+
+
+@register.inclusion_tag("admin/parts/crumbs.html", takes_context=True)
+def crumbs(context: template.RequestContext) -> dict[str, Any]:
+    """Where this admin page is: the list it belongs to, then its own title."""
+    parts: list[dict[str, Any]] = list(context.get("crumbs") or [])
+    opts, original = context.get("opts"), context.get("original")
+    title = context.get("page_title") or original or context.get("title") or ""
+    if opts and not context.get("cl") and not parts:
+        try:
+            link = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
+        except NoReverseMatch:
+            link = ""
+        parts = [{"title": opts.verbose_name_plural, "link": link}]
+    if context.get("cl"):
+        title = context["cl"].model_admin.list_title or opts.verbose_name_plural  # type: ignore[union-attr]
+    return {"parts": parts, "title": title}
