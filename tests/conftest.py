@@ -7,11 +7,16 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 from django.db import connection
 from django.test import TransactionTestCase
 
 from contacts import triggers
+
+# A slow machine is no failure: examples have no deadline of their own.
+hypothesis.settings.register_profile("parley", deadline=None)
+hypothesis.settings.load_profile("parley")
 
 flush_tables = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
 
