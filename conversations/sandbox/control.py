@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from conversations.sandbox import seed
-from conversations.sandbox.faults import Faults
+from conversations.sandbox.faults import Faults, phone_digits
 from conversations.sandbox.personas import People
 from conversations.sandbox.store import Store
 from conversations.sandbox.webhooks import Webhooks
@@ -95,7 +95,7 @@ class Control:
 
     def _inbound(self, request: Request) -> dict[str, Any]:
         body = _json(request)
-        phone = _phone(body.get("from"))
+        phone = phone_digits(body.get("from"))
         words = {name: _string(body, name) for name in ("text", "button", "payload", "quote")}
         if bool(words["text"]) == bool(words["button"]):
             raise ValueError("write a text or tap a button")
@@ -112,7 +112,7 @@ class Control:
         body = _json(request)
         if body.get("value") not in ("stop", "resume"):
             raise ValueError("value is stop or resume")
-        self._people.prefer(_phone(body.get("phone")), body["value"])
+        self._people.prefer(phone_digits(body.get("phone")), body["value"])
         return {"success": True}
 
     def _set_personas(self, request: Request) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class Control:
         if "pace" in body:
             self._people.set_pace(body["pace"])
         for phone, persona in phones.items():
-            self._people.assign(_phone(phone), persona)
+            self._people.assign(phone_digits(phone), persona)
         return {"success": True}
 
     def _template(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -165,13 +165,6 @@ def _json(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise ValueError("the body is not an object")
     return body
-
-
-def _phone(value: Any) -> str:
-    digits = value.removeprefix("+") if isinstance(value, str) else ""
-    if not (digits.isascii() and digits.isdigit() and 5 <= len(digits) <= 15):
-        raise ValueError("a phone is written as + and digits")
-    return digits
 
 
 def _string(body: dict[str, Any], name: str) -> str:

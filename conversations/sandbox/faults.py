@@ -100,7 +100,7 @@ class Faults:
             elif name == "errors":
                 self.errors = {_code(code): _number(name, share) for code, share in _mapping(name, value).items()}
             elif name == "codes_for":
-                self.codes_for = {_digits(phone): _code(code) for phone, code in _mapping(name, value).items()}
+                self.codes_for = {phone_digits(phone): _code(code) for phone, code in _mapping(name, value).items()}
             else:
                 _assign(self, {name: value})
 
@@ -172,8 +172,9 @@ def _code(value: Any) -> int:
         raise ValueError("an error code is a whole number") from None
 
 
-def _digits(phone: str) -> str:
-    digits = phone.strip().removeprefix("+")
-    if not digits.isdigit():
+def phone_digits(value: Any) -> str:
+    """The digits of a phone written as + and digits. ValueError for anything else."""
+    digits = value.strip().removeprefix("+") if isinstance(value, str) else ""
+    if not (digits.isascii() and digits.isdigit() and 5 <= len(digits) <= 15):
         raise ValueError("a phone is written as + and digits")
     return digits

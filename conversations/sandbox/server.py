@@ -90,14 +90,18 @@ class Sandbox:
 
 
 class SandboxServer(ThreadingHTTPServer):
-    """Listens on the loopback; port 0 takes a free one."""
+    """Listens on the loopback; port 0 takes a free one. OSError: the port is taken.
+
+    It has its port before it has a sandbox, so that a second one started by mistake touches nothing of the first.
+    """
 
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 512
 
-    def __init__(self, sandbox: Sandbox, port: int) -> None:
-        self.sandbox = sandbox
+    sandbox: Sandbox
+
+    def __init__(self, port: int) -> None:
         self._connections: set[socket.socket] = set()
         super().__init__((HOST, port), _Handler)
 
@@ -176,9 +180,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True  # the caller gave up waiting
 
 
-def serve(sandbox: Sandbox, port: int, *, ready: Callable[[str], None]) -> None:
-    """Run until SIGTERM or Ctrl-C. ready is told the address as soon as requests are answered. OSError: port taken."""
-    server = SandboxServer(sandbox, port)
+def serve(server: SandboxServer, sandbox: Sandbox, *, ready: Callable[[str], None]) -> None:
+    """Run until SIGTERM or Ctrl-C. ready is told the address once requests are taken."""
+    server.sandbox = sandbox
 
     def leave(signum: int, frame: FrameType | None) -> None:
         # shutdown() waits for the loop of this very thread, so it is called from another one.

@@ -7,7 +7,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from conversations.sandbox import seed
-from conversations.sandbox.server import HOST, Sandbox, serve
+from conversations.sandbox.faults import phone_digits
+from conversations.sandbox.server import HOST, Sandbox, SandboxServer, serve
 
 
 def pair(text: str) -> tuple[str, str]:
@@ -16,6 +17,13 @@ def pair(text: str) -> tuple[str, str]:
     if not (separator and name and value):
         raise ValueError(text)
     return name, value
+
+
+def number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text} is no share: write a number between 0 and 1") from None
 
 
 class Command(BaseCommand):
@@ -60,6 +68,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.WHATSAPP_APP_SECRET:
             raise CommandError("Set WHATSAPP_APP_SECRET: the sandbox signs its webhooks with it.")
+        try:
+            server = SandboxServer(options["port"])
+        except OSError as error:
+            raise CommandError(f"Port {options['port']} is taken. Choose another with --port.") from error
         sandbox = Sandbox(
             options["data"] or Path(settings.DATA_DIR) / "sandbox.sqlite3",
             secret=settings.WHATSAPP_APP_SECRET,
@@ -71,13 +83,10 @@ class Command(BaseCommand):
         try:
             self.switch(sandbox, options)
         except ValueError as error:
+            server.server_close()
             sandbox.stop()
             raise CommandError(str(error)) from error
-        try:
-            serve(sandbox, options["port"], ready=self.announce)
-        except OSError as error:
-            sandbox.stop()
-            raise CommandError(f"Port {options['port']} is taken. Choose another with --port.") from error
+        serve(server, sandbox, ready=self.announce)
 
     def switch(self, sandbox: Sandbox, options: dict[str, Any]) -> None:
         """Set what the command line asks for. Raises ValueError."""
@@ -85,14 +94,14 @@ class Command(BaseCommand):
             {
                 "latency_ms": options["latency"],
                 "jitter_ms": options["jitter"],
-                "errors": {code: float(share) for code, share in options["error"]},
+                "errors": {code: number(share) for code, share in options["error"]},
             }
         )
-        shares = {kind: float(share) for kind, share in options["share"]}
+        shares = {kind: number(share) for kind, share in options["share"]}
         if options["lively"] or shares:
             sandbox.people.set_shares(shares or seed.DEMO_SHARES)
         for phone, persona in options["persona"]:
-            sandbox.people.assign(phone.removeprefix("+"), persona)
+            sandbox.people.assign(phone_digits(phone), persona)
 
     def announce(self, url: str) -> None:
         self.stdout.write(f"WhatsApp sandbox at {url} (phone number id {seed.PHONE_NUMBER_ID}, token {seed.TOKEN})")

@@ -24,8 +24,9 @@ from .conftest import SECRET
 PHONE = "+393471234567"
 RUN = """
 import sys
-from conversations.sandbox.server import Sandbox, serve
-serve(Sandbox(sys.argv[1], secret="s"), int(sys.argv[2]), ready=lambda url: print(url, flush=True))
+from conversations.sandbox.server import Sandbox, SandboxServer, serve
+sandbox = Sandbox(sys.argv[1], secret="s")
+serve(SandboxServer(int(sys.argv[2])), sandbox, ready=lambda url: print(url, flush=True))
 """
 
 
@@ -39,7 +40,8 @@ class Running:
 
     def __init__(self, data: Path, webhook_url: str) -> None:
         self.sandbox = Sandbox(data, secret=SECRET, webhook_url=webhook_url, dice_seed=7)
-        self.server = SandboxServer(self.sandbox, 0)
+        self.server = SandboxServer(0)
+        self.server.sandbox = self.sandbox
         self.sandbox.start()
         self.session = requests.Session()
         self.session.trust_env = False
