@@ -36,7 +36,7 @@ class Campaign(models.Model):
     number = models.ForeignKey(BusinessNumber, models.PROTECT, related_name="+", verbose_name=_("from number"))
     template = models.ForeignKey(MessageTemplate, models.PROTECT, related_name="+", verbose_name=_("template"))
     tag = models.ForeignKey(Tag, models.PROTECT, related_name="+", verbose_name=_("people tagged"))
-    # {"body:1": {"field": "first_name", "fallback": "there"} | {"constant": "20%"}}
+    # {"body.1": {"field": "first_name", "fallback": "there"} | {"constant": "20%"}}
     values = models.JSONField(default=dict, blank=True)
     scheduled_at = models.DateTimeField(_("leaves at"), null=True, blank=True)
     tolerance_minutes = models.PositiveIntegerField(
