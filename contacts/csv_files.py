@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Self, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self, TextIO
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
@@ -69,17 +69,24 @@ class Row:
     error: str = ""  # why the row cannot be used
 
 
+class Place(NamedTuple):
+    """Where reading stopped: after row `number`; `position` means something to the same file only."""
+
+    number: int
+    position: int
+
+
 @dataclass(slots=True)
 class Table:
     """An open file. `rows` can be read once; use it in a `with`, or close it."""
 
     header: list[str]
-    rows: Iterator[Row]
+    rows: "Rows"
     encoding: str
     delimiter: str
     has_header: bool
     notes: list[str]  # sentences about how the file was understood
-    sample: list[list[str]]  # cells of the first good rows, which `rows` gives again
+    sample: list[list[str]]  # cells of the first good rows; `rows` gives them too
     file: TextIO = field(repr=False)
 
     def __enter__(self) -> Self:
@@ -240,7 +247,7 @@ def _table(file: TextIO, encoding: str, delimiter: str, has_header: bool | None)
         notes.append(_("The first row holds a phone number, so the columns have no names."))
     if declared:
         file.readline()
-    rows = _rows(Records(file, delimiter, width=width, skips_spaces=skips_spaces), width, has_header)
+    rows = Rows(Records(file, delimiter, width=width, skips_spaces=skips_spaces), width, has_header)
     return Table(header, rows, encoding, delimiter, has_header, notes, data, file)
 
 
@@ -298,22 +305,44 @@ def _fitted(cells: list[str], width: int) -> list[str]:
     return [] if any(cell.strip() for cell in cells[width:]) else cells[:width]
 
 
-def _rows(records: "Records", width: int, has_header: bool) -> Iterator[Row]:
-    number = 0
-    header_is_due = has_header
-    for cells, error in records:
-        is_empty = not error and not any(cell.strip() for cell in cells)
-        if header_is_due:  # what stands above it is empty or broken, and no row of data
-            header_is_due = is_empty or bool(error)
-            continue
-        number += 1
-        if error or is_empty:
-            yield Row(number, [], error or _("The row is empty."))
-        elif fitted := _fitted(cells, width):
-            yield Row(number, fitted)
-        else:
+class Rows:
+    """The rows of data, in order. Can say where it is, and go on from there in another process."""
+
+    def __init__(self, records: "Records", width: int, has_header: bool) -> None:
+        self.records = records
+        self.width = width
+        self.header_is_due = has_header
+        self.number = 0  # of the row given last
+
+    def place(self) -> Place | None:
+        """Where the next row begins; None while lines are being read again."""
+        position = self.records.tell()
+        return None if position is None else Place(self.number, position)
+
+    def go_on_from(self, place: Place) -> None:
+        """The next row is the one after the place."""
+        self.records.seek(place.position)
+        self.number = place.number
+        self.header_is_due = False
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Row:
+        for cells, error in self.records:
+            is_empty = not error and not any(cell.strip() for cell in cells)
+            if self.header_is_due:  # what stands above it is empty or broken, and no row of data
+                self.header_is_due = is_empty or bool(error)
+                continue
+            self.number += 1
+            if error or is_empty:
+                return Row(self.number, [], error or _("The row is empty."))
+            fitted = _fitted(cells, self.width)
+            if fitted:
+                return Row(self.number, fitted)
             sentence = _("The row has %(cells)d cells, and there are %(columns)d columns.")
-            yield Row(number, [], sentence % {"cells": len(cells), "columns": width})
+            return Row(self.number, [], sentence % {"cells": len(cells), "columns": self.width})
+        raise StopIteration
 
 
 class Records:
@@ -361,6 +390,16 @@ class Records:
         if any("\0" in line for line in self.taken):
             return [], str(_HAS_NUL)
         return [cell if cell.isascii() else _mended(cell) for cell in found], ""
+
+    def tell(self) -> int | None:
+        """Where the next record begins in the file; None while lines wait to be read again."""
+        return None if self.again or self.ahead else self.file.tell()
+
+    def seek(self, position: int) -> None:
+        self.file.seek(position)
+        self.again, self.ahead, self.alone = [], "", 0
+        self.is_first_line = position == 0
+        self.reader = self._new_reader()
 
     def _new_reader(self) -> Iterator[list[str]]:
         return csv.reader(iter(self._line, None), strict=True, **self.format)

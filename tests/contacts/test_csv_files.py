@@ -301,6 +301,26 @@ _PIECES = st.sampled_from(
 )
 
 
+@given(st.lists(_PIECES, max_size=80).map(b"".join), st.integers(0, 20))
+def test_reading_goes_on_where_it_stopped(scratch, content, stop):
+    scratch.write_bytes("phone;name\n1;è\n".encode() + content)
+    with open_rows(scratch) as table:
+        expected = list(table.rows)
+    with open_rows(scratch) as table:
+        rows, place = [], table.rows.place()
+        for row in table.rows:
+            rows.append(row)
+            if table.rows.place() is not None:
+                place, known = table.rows.place(), len(rows)
+                if len(rows) >= stop:
+                    break
+        else:
+            return
+    with open_rows(scratch, encoding=table.encoding, delimiter=table.delimiter, has_header=table.has_header) as table:
+        table.rows.go_on_from(place)
+        assert rows[:known] + list(table.rows) == expected
+
+
 @given(st.binary(max_size=400) | st.lists(_PIECES, max_size=80).map(b"".join))
 @settings(suppress_health_check=[HealthCheck.too_slow])
 def test_any_bytes_are_rows_or_a_refusal(scratch, content):
