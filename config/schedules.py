@@ -11,6 +11,8 @@ from django.apps import apps as global_apps
 from django.db.models import QuerySet
 from django_q.models import Schedule as Row
 
+from conversations import wakeups
+
 
 class Schedule(NamedTuple):
     """A job by its dotted name, run every so many minutes. Its name in the database is the job's."""
@@ -19,7 +21,7 @@ class Schedule(NamedTuple):
     minutes: int
 
 
-EVERY_SECOND: tuple[Callable[[], None], ...] = ()
+EVERY_SECOND: tuple[Callable[[], None], ...] = (wakeups.look,)
 
 SCHEDULES = (Schedule("config.upkeep.prune", minutes=24 * 60),)
 

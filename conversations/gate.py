@@ -51,7 +51,7 @@ def with_verdict(messages: QuerySet[Message], *, at: datetime | None = None) -> 
     """Annotate outbound messages with `answer`, a Verdict, and `grant`, the event a template would stand on."""
     staff_only = Scope.objects.filter(slug="internal_tests").values("pk")
     grant = Consent.objects.filter(contact=OuterRef("contact_id"), scope=OuterRef("asked_scope"))
-    return messages.alias(
+    return messages.alias(  # type: ignore[no-redef]
         asked_scope=Case(When(kind=Kind.TEST, then=Subquery(staff_only)), default="template__scope_id")
     ).annotate(
         answer=_word(_of_messages(at or timezone.now())),
@@ -77,14 +77,14 @@ def may_write(
 ) -> Verdict:
     """The answer for one template, sent by a person."""
     asked = dry_run(Contact.objects.filter(pk=contact.pk), number=number, template=template, kind=Kind.TEMPLATE, at=at)
-    return Verdict(asked.values_list("answer", flat=True).get())
+    return Verdict(asked.values_list("answer", flat=True).get())  # type: ignore[misc]
 
 
 def may_answer(conversation: Conversation, *, at: datetime | None = None) -> Verdict:
     """The answer for free text in this conversation."""
     who = Contact.objects.filter(pk=conversation.contact_id)
     asked = dry_run(who, number=conversation.number, kind=Kind.TEXT, at=at)
-    return Verdict(asked.values_list("answer", flat=True).get())
+    return Verdict(asked.values_list("answer", flat=True).get())  # type: ignore[misc]
 
 
 def next_look(verdict: str, *, at: datetime) -> datetime:

@@ -41,7 +41,10 @@ WITHHELD_FOR = tuple(verdict for verdict in Verdict if verdict != Verdict.ALLOWE
 _SENTENCES = {
     Verdict.ERASED: (_("This person was erased."), _("Only a message from them changes that.")),
     Verdict.NO_ADDRESS: (_("We know no phone number or WhatsApp id of this person."), _("Add their number.")),
-    Verdict.STOPPED: (_("They ended this conversation with STOP."), _("You can answer when they write again.")),
+    Verdict.STOPPED: (
+        _("They ended this conversation with STOP."),
+        _("You can answer when they write again, and send templates once they agree again."),
+    ),
     Verdict.WITHDRAWN: (_("They withdrew their agreement."), _("Only they can give it again, from their phone.")),
     Verdict.BLOCKED: (
         _("They stopped marketing messages in WhatsApp's settings."),

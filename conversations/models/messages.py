@@ -150,7 +150,8 @@ class Message(models.Model):
     objects: ClassVar[models.Manager["Message"]] = MessageQuerySet.as_manager()
 
     if TYPE_CHECKING:
-        batch_id: int | None
+        answer: str  # annotated by gate.with_verdict
+        grant: int | None  # the same: the event a template would stand on
 
     class Meta:
         constraints = [

@@ -135,7 +135,8 @@ def build(fact: dict[str, Any]) -> Message:
 def numbers() -> dict[str, BusinessNumber]:
     make.portfolio(marketing_cap=2, marketing_cap_days=7, quiet_from=time(21), quiet_until=time(8))
     return {
-        "ready": make.number("1"), "held": make.number("2", held_reason="code 131042"), "no_token": make.number("3", token=""),
+        "ready": make.number("1"), "held": make.number("2", held_reason="code 131042"),
+        "no_token": make.number("3", token=""),
     }  # fmt: skip
 
 
