@@ -34,7 +34,7 @@ def prepare(arguments: list[str]) -> None:
     folder = Path(os.environ.get("DATA_DIR") or BASE_DIR / "data") / "demo"
     if options.reset:
         reset(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ.update(
         kept_secrets(folder / SECRETS),
         DEBUG="false",

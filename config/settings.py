@@ -20,7 +20,7 @@ env.read_env(BASE_DIR / ".env")  # never overrides what the environment already 
 
 DEBUG = env.bool("DEBUG", default=False)
 DATA_DIR = Path(env.str("DATA_DIR", default="") or BASE_DIR / "data")  # SQLite file, uploads, collected static files
-DATA_DIR.mkdir(parents=True, exist_ok=True)
+DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def needed(name: str, value: str, *, in_development: str) -> str:

@@ -99,6 +99,14 @@ def test_env_example_lists_every_setting() -> None:
     assert sorted(read) == sorted(explained)  # lists, so that a second reading of one variable shows too
 
 
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_the_lock_names_versions_and_hashes_and_no_place(name: str) -> None:
+    lines = [line.strip().rstrip(" \\") for line in (ROOT / name).read_text().splitlines()]
+    wanted = re.compile(r"|#.*|--hash=sha256:[0-9a-f]{64}|[a-z0-9.-]+==[\w.]+( ; .*)?")
+
+    assert [line for line in lines if not wanted.fullmatch(line) or "://" in line] == []
+
+
 def test_the_environment_is_read_in_the_settings_only() -> None:
     reading = re.compile(r"os\.getenv|os\.environ(\[[^]]*\](?!\s*=[^=])|\.get\b)")
     files = [path for room in ROOMS for path in sources(room)]
