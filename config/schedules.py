@@ -11,6 +11,7 @@ from django.apps import apps as global_apps
 from django.db.models import QuerySet
 from django_q.models import Schedule as Row
 
+from campaigns import dispatch
 from conversations import wakeups
 
 
@@ -21,7 +22,7 @@ class Schedule(NamedTuple):
     minutes: int
 
 
-EVERY_SECOND: tuple[Callable[[], None], ...] = (wakeups.look,)
+EVERY_SECOND: tuple[Callable[[], None], ...] = (wakeups.look, dispatch.start_due)
 
 SCHEDULES = (Schedule("config.upkeep.prune", minutes=24 * 60),)
 
