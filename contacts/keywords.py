@@ -38,6 +38,7 @@ class Reading:
 
 
 NOTHING = Reading(Kind.NONE)
+MARKETING = "marketing"  # the slug of the scope that promotions belong to
 
 _LONGEST = 4096  # characters WhatsApp lets a person write
 _MOST_WORDS = 16  # of a part that can still be one stop; longer ones talk about something
@@ -67,8 +68,16 @@ def read_reply(text: str, *, payload: str | None = None, after_marketing: bool =
         return Reading(kind, keyword=button[1].casefold(), scope="" if scope == "all" else scope)
     reading = _read_text(text[:_LONGEST], after_marketing)
     if reading.kind is Kind.NONE and payload:
-        reading = _read_text(payload[:_LONGEST], after_marketing)
+        text, reading = payload, _read_text(payload[:_LONGEST], after_marketing)
+    if reading.kind is Kind.STOP and _is_about_promotions(text):
+        return replace(reading, scope=MARKETING)
     return reading
+
+
+def _is_about_promotions(text: str) -> bool:
+    """ "Stop promotions" stops marketing; "stop all promotions and everything" stops everything."""
+    tokens = set(folded(text[:_LONGEST]).split())
+    return bool(tokens & _PROMOTIONS) and not tokens & _EVERYTHING
 
 
 def folded(text: str) -> str:
@@ -113,6 +122,8 @@ _THINGS = frozenset(_languages(words.THINGS))
 _LINKS = frozenset(_languages(words.LINKS))
 _THINGS_FIRST = frozenset(_list(words.THINGS_FIRST))
 _UNMISTAKABLE = frozenset(_list(words.UNMISTAKABLE))
+_PROMOTIONS = frozenset(_list(words.PROMOTIONS))
+_EVERYTHING = frozenset(_list(words.EVERYTHING))
 _VERBS = (frozenset(_STOP) | frozenset(_COLLIDING)) - frozenset(_list(words.NO_VERBS))
 _QUESTIONS = frozenset(_list(words.QUESTIONS))
 _BUT = re.compile(r"\s(?:{})\s".format("|".join(re.escape(word) for word in words.BUTS.split(", "))), re.IGNORECASE)

@@ -9,23 +9,31 @@ STOP = {
     "en": "stop, stopall, stop all, unsubscribe, unsub, quit, revoke, optout, opt out, opt me out, remove me, "
     "take me off, no more messages, no more, leave me alone, do not message me, don't message me, do not text me, "
     "don't text me, do not write to me, don't write to me, do not contact me, don't contact me, "
-    "I don't want messages, I don't want any more messages",
+    "I don't want messages, I don't want any more messages, no promotions, no more promotions, no ads, no more ads, "
+    "no offers, no more offers, no marketing, I don't want promotions, I don't want offers, not interested in offers",
     "it": "stop, basta, cancellami, cancellati, cancellatemi, cancellarmi, disiscrivermi, disiscrivimi, disiscrivi, "
     "disiscrivetemi, disiscrizione, rimuovimi, rimuovetemi, toglimi, toglietemi, smettila, smettetela, "
     "cancella iscrizione, annulla iscrizione, cancella l'iscrizione, annulla l'iscrizione, non voglio più messaggi, "
     "non voglio più ricevere messaggi, non voglio più riceverne, non voglio messaggi, non scrivetemi più, "
     "non scrivetemi, non mi scrivete più, non contattatemi più, non mandatemi più messaggi, "
-    "non inviatemi più messaggi, niente più messaggi, lasciatemi in pace",
+    "non inviatemi più messaggi, niente più messaggi, lasciatemi in pace, fermatevi, non voglio promozioni, "
+    "non voglio più promozioni, non voglio offerte, non voglio più offerte, non voglio pubblicità, "
+    "non voglio più pubblicità, non voglio più ricevere promozioni, niente promozioni, niente più promozioni, "
+    "niente offerte, niente pubblicità, niente più pubblicità",
     "es": "stop, parar, baja, darme de baja, dar de baja, dame de baja, denme de baja, detener, basta, no más, "
     "no más mensajes, no quiero más mensajes, no quiero mensajes, desuscribir, desuscribirme, cancelar suscripción, "
-    "cancelar la suscripción, no me escriban, no me escriban más, dejen de escribirme",
+    "cancelar la suscripción, no me escriban, no me escriban más, dejen de escribirme, no quiero promociones, "
+    "no quiero más promociones, no quiero publicidad, no más promociones, no más publicidad",
     "pt": "stop, parar, pare, descadastrar, me descadastre, desinscrever, não quero mais, não quero mais mensagens, "
-    "não quero receber mensagens, me remova, cancelar inscrição",
+    "não quero receber mensagens, me remova, cancelar inscrição, não quero promoções, não quero mais promoções, "
+    "não quero propaganda",
     "fr": "stop, arrêt, arrêter, arrêtez, désabonner, me désabonner, désabonnez-moi, désabonnement, désinscrire, "
     "me désinscrire, désinscrivez-moi, désinscription, plus de messages, je ne veux plus de messages, "
-    "ne plus recevoir de messages",
+    "ne plus recevoir de messages, pas de promotions, plus de promotions, plus de publicité, plus d'offres, "
+    "je ne veux pas de promotions, je ne veux plus de promotions",
     "de": "stop, stopp, abmelden, abbestellen, austragen, aufhören, aufhoeren, hör auf, hört auf, hören Sie auf, "
-    "melde mich ab, melden Sie mich ab, keine Nachrichten mehr, keine Werbung, keine Werbung mehr",
+    "melde mich ab, melden Sie mich ab, keine Nachrichten mehr, keine Werbung, keine Werbung mehr, "
+    "keine Angebote, keine Angebote mehr",
     "ar": "توقف, توقفوا, إيقاف, أوقف, أوقفوا, إلغاء الاشتراك, ألغ الاشتراك, الغي الاشتراك, كفى, لا أريد رسائل",
     "hi": "रोकें, रोको, बंद करो, बंद करें, बंद कर दो, सदस्यता रद्द करें, मत भेजो, band karo, band kar do, roko, mat bhejo",
     "id": "stop, berhenti, berhenti berlangganan, hentikan, unreg, jangan kirim lagi",
@@ -162,6 +170,18 @@ THINGS_FIRST = (
 NO_VERBS = (
     "baja, no más, arrêt, quit, ret, no more, revoke, não quero mais, توقف, хватит, stój, end, td, fine, para, alto, "
     "fin, fim, chega, Ende, band, dur, red, einde, koniec, конец"
+)
+
+# Who stops these stops marketing, and keeps the news about their orders.
+PROMOTIONS = (
+    "promo, promos, promotion, promotions, marketing, ads, adverts, advertising, offer, offers, newsletter, newsletters, "
+    "promotional, promozioni, promozionali, offerte, pubblicità, promociones, publicidad, ofertas, promoções, "
+    "propaganda, propagandas, pub, pubs, publicité, publicités, offres, Werbung, Angebote, iklan, reklam, reklamları, "
+    "reklamy, reclame, aanbiedingen, nieuwsbrief"
+)
+# … unless they say that they mean everything.
+EVERYTHING = (
+    "all, everything, stopall, tutto, tutti, tutte, todo, todos, todas, tudo, tout, tous, toutes, alles, alle, semua"
 )
 
 # The words nobody uses for anything else; they count beside other sentences too.

@@ -355,3 +355,30 @@ def test_a_yes_never_subscribes(yes, noise):
 @given(st.text(max_size=60))
 def test_folding_twice_changes_nothing(text):
     assert folded(folded(text)) == folded(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "scope"),
+    [
+        ("Non voglio promozioni", "marketing"),
+        ("Non voglio più promozioni, grazie", "marketing"),
+        ("Stop promotions", "marketing"),
+        ("Unsubscribe from Promos", "marketing"),
+        ("STOP PROMO", "marketing"),
+        ("basta pubblicità", "marketing"),
+        ("no more offers please", "marketing"),
+        ("keine Werbung mehr", "marketing"),
+        ("no quiero promociones", "marketing"),
+        ("STOP", ""),
+        ("stop all promotions", ""),
+        ("basta messaggi", ""),
+    ],
+)
+def test_who_stops_promotions_stops_marketing_and_keeps_the_rest(text: str, scope: str) -> None:
+    for reading in (read_reply(text), read_reply("", payload=text)):
+        assert (reading.kind, reading.scope) == (Kind.STOP, scope)
+
+
+@pytest.mark.parametrize("text", ["avete promozioni?", "no offers today?", "quando finiscono le offerte"])
+def test_a_question_about_offers_is_no_stop(text: str) -> None:
+    assert read_reply(text).kind != Kind.STOP
