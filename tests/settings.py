@@ -3,11 +3,14 @@
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
 # One folder per run: xdist's workers inherit it from the process that starts them.
-if "PARLEY_TEST_DIR" not in os.environ:
+if "mypy" in sys.modules:  # it reads these settings, writes nothing, and leaves without cleaning up
+    os.environ["PARLEY_TEST_DIR"] = os.path.join(tempfile.gettempdir(), "parley-types")
+elif "PARLEY_TEST_DIR" not in os.environ:
     os.environ["PARLEY_TEST_DIR"] = tempfile.mkdtemp(prefix="parley-tests-")
     atexit.register(shutil.rmtree, os.environ["PARLEY_TEST_DIR"], ignore_errors=True)
 DATA = Path(os.environ["PARLEY_TEST_DIR"])
@@ -34,6 +37,6 @@ from config.settings import DATABASE, STORAGES  # noqa: E402
 if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     # A file: the shared-memory database locks up as soon as a second thread or process writes.
     DATABASE["TEST"] = {"NAME": str(DATA / "test.sqlite3")}
-(DATA / "static").mkdir(exist_ok=True)  # whitenoise warns where it is missing
+(DATA / "static").mkdir(parents=True, exist_ok=True)  # whitenoise warns where it is missing
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # nothing is collected
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick, and of no use to anyone
