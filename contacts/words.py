@@ -175,7 +175,7 @@ NO_VERBS = (
 # Who stops these stops marketing, and keeps the news about their orders.
 PROMOTIONS = (
     "promo, promos, promotion, promotions, marketing, ads, adverts, advertising, offer, offers, newsletter, newsletters, "
-    "promotional, promozioni, promozionali, offerte, pubblicità, promociones, publicidad, ofertas, promoções, "
+    "reklamları, promotional, promozioni, promozionali, offerte, pubblicità, promociones, publicidad, ofertas, promoções, "
     "propaganda, propagandas, pub, pubs, publicité, publicités, offres, Werbung, Angebote, iklan, reklam, reklamları, "
     "reklamy, reclame, aanbiedingen, nieuwsbrief"
 )

@@ -299,7 +299,7 @@ def test_the_language_of_a_stop_is_told_when_the_words_tell_it(text, language):
         ("OPTIN:marketing", Reading(Kind.START, keyword="optin", scope="marketing")),
         ("CHOOSE:blue", Reading(Kind.NONE)),
         ("STOP", Reading(Kind.STOP, keyword="stop")),
-        ("Stop promotions", Reading(Kind.STOP, keyword="stop")),
+        ("Stop promotions", Reading(Kind.STOP, keyword="stop", scope="marketing")),
         ("", Reading(Kind.NONE)),
         (None, Reading(Kind.NONE)),
     ],
