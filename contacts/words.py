@@ -174,8 +174,8 @@ NO_VERBS = (
 
 # Who stops these stops marketing, and keeps the news about their orders.
 PROMOTIONS = (
-    "promo, promos, promotion, promotions, marketing, ads, adverts, advertising, offer, offers, newsletter, newsletters, "
-    "reklamları, promotional, promozioni, promozionali, offerte, pubblicità, promociones, publicidad, ofertas, promoções, "
+    "promo, promos, promotion, promotions, promotional, marketing, ads, adverts, advertising, offer, offers, newsletter, "
+    "newsletters, promozioni, promozionali, offerte, pubblicità, promociones, publicidad, ofertas, promoções, "
     "propaganda, propagandas, pub, pubs, publicité, publicités, offres, Werbung, Angebote, iklan, reklam, reklamları, "
     "reklamy, reclame, aanbiedingen, nieuwsbrief"
 )
