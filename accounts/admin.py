@@ -58,7 +58,7 @@ class PasswordsForm(forms.Form):
         return password
 
 
-class UserForm(forms.ModelForm):  # type: ignore[type-arg]
+class UserForm(forms.ModelForm):
     role = forms.ChoiceField(label=gettext_lazy("Role"), choices=ROLE_CHOICES, widget=UnfoldAdminSelectWidget)
 
     class Meta:
@@ -231,9 +231,9 @@ class UserAdmin(ParleyAdmin):
     def standing(self, obj: User) -> SafeString:
         return look.chip("good", _("yes")) if obj.is_active else look.chip("bad", _("shut out"))
 
-    @admin.display(description=gettext_lazy("last log-in"), ordering="last_login", empty_value=gettext_lazy("never"))
+    @admin.display(description=gettext_lazy("last log-in"), ordering="last_login")
     def seen(self, obj: User) -> Any:
-        return look.moment(obj.last_login) or None
+        return look.moment(obj.last_login) or _("never")
 
 
 def _log_out_everywhere(user: User) -> None:

@@ -4,11 +4,14 @@ Objects are addressed by their public id, roles decide who sees and changes what
 are never counted whole, and what a person changes is written to the audit trail.
 """
 
+import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django.contrib import messages
+from django.contrib.admin.utils import quote, unquote
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
@@ -20,18 +23,24 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import DropdownFilter
 from unfold.views import ChangeList
 
 from accounts import audit
-from accounts.models import AuditEntry
+from accounts.models import AuditEntry, User
 from accounts.roles import AUDITOR, has_role
 
 COUNTED_UPTO = 5_000  # rows; past it a list says "more than", because counting on costs more than it tells
 
+# A search for a person is kept in the session, and the address carries a random word for it: addresses end up in logs.
+SEARCHES = "searches"
+KEPT_SEARCH = "~"
+SEARCHES_KEPT = 20
+
 ADMINISTRATORS: tuple[str, ...] = ()  # has_role lets administrators pass whatever is listed
 
 
-class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not generic when it runs
+class BoundedPaginator(Paginator):
     """Counts no further than COUNTED_UPTO, so a page of a huge table costs no more than one of a small one."""
 
     @cached_property
@@ -45,6 +54,13 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not generic when
 class PublicChangeList(ChangeList):
     """A list whose rows link to objects by their public id, and which says when it stopped counting."""
 
+    query: str
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
+        if self.query.startswith(KEPT_SEARCH):
+            self.query = request.session.get(SEARCHES, {}).get(self.query, "")
+        return super().get_queryset(request, exclude_parameters)
+
     def url_for_result(self, result: Model) -> str:
         return self.model_admin.url_of(result)
 
@@ -56,6 +72,33 @@ class PublicChangeList(ChangeList):
         if count > COUNTED_UPTO:
             return _("more than %(count)s %(name)s") % {"count": f"{COUNTED_UPTO:,}", "name": name}
         return f"{count:,} {name}"
+
+
+class WordFilter(DropdownFilter):
+    """A filter whose values are words, not primary keys: `words` gives (value, label), `narrow` applies one."""
+
+    def words(self, request: HttpRequest) -> Iterable[tuple[str, Any]]:
+        raise NotImplementedError
+
+    def narrow(self, rows: QuerySet[Any], word: str) -> QuerySet[Any]:
+        return rows.filter(**{self.parameter_name: word})
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(self.words(request))
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        word = self.value()
+        if not word:
+            return queryset
+        if word not in {value for value, _label in self.lookup_choices}:
+            return queryset.none()
+        return self.narrow(queryset, word)
+
+
+def actor_of(request: HttpRequest) -> User:
+    """Who is doing this; pages of the admin let in nobody else."""
+    assert isinstance(request.user, User)
+    return request.user
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +123,7 @@ class ParleyAdmin(ModelAdmin):
     add_roles: ClassVar[tuple[str, ...] | None] = None
     pages: ClassVar[tuple[str, ...]] = ("changelist", "change")
     address: ClassVar[str] = "public_id"  # the field in URLs
+    private_search: ClassVar[bool] = False  # what is searched for may be somebody's name or number
     list_title: ClassVar[Any] = ""
     empty_title: ClassVar[Any] = gettext_lazy("Nothing here yet.")
     empty_next: ClassVar[Any] = ""
@@ -90,8 +134,10 @@ class ParleyAdmin(ModelAdmin):
     list_per_page = 50
     list_fullwidth = True
     show_add_link = False
+    sortable_by: Any = ()  # the order of a list is one that an index serves
+    list_filter_submit = True
     list_before_template = "admin/parts/list_lead.html"
-    change_form_before_template = "admin/parts/acts.html"
+    change_form_before_template: str | None = "admin/parts/acts.html"
     change_form_show_cancel_button = True
     save_as_continue = False
 
@@ -114,10 +160,17 @@ class ParleyAdmin(ModelAdmin):
 
     # ---- Addresses ----
 
-    def url_of(self, obj: Model, page: str = "change") -> str:
+    def address_of(self, obj: Any) -> str:
+        """What stands for an object in addresses."""
+        return str(getattr(obj, self.address))
+
+    def at_address(self, rows: QuerySet[Any], address: str) -> Any:
+        return rows.get(**{self.address: address})
+
+    def url_of(self, obj: Any, page: str = "change") -> str:
         """The address of an object's page, without its primary key."""
         opts = self.model._meta
-        return reverse(f"admin:{opts.app_label}_{opts.model_name}_{page}", args=[getattr(obj, self.address)])
+        return reverse(f"admin:{opts.app_label}_{opts.model_name}_{page}", args=[quote(self.address_of(obj))])
 
     def url_of_list(self) -> str:
         opts = self.model._meta
@@ -139,13 +192,13 @@ class ParleyAdmin(ModelAdmin):
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         try:
-            return self.get_queryset(request).get(**{self.address: object_id})
+            return self.at_address(self.get_queryset(request), object_id)
         except (self.model.DoesNotExist, ValidationError, ValueError):
             return None
 
     def found(self, request: HttpRequest, object_id: str) -> Any:
         """The object of a page of one's own, or 404."""
-        obj = self.get_object(request, object_id)
+        obj = self.get_object(request, unquote(object_id))
         if obj is None:
             raise Http404
         return obj
@@ -169,6 +222,10 @@ class ParleyAdmin(ModelAdmin):
 
     # ---- What pages show ----
 
+    def title_of(self, obj: Any) -> str:
+        """What the page of an object is called."""
+        return str(obj)
+
     def list_lead(self, request: HttpRequest) -> str:
         """The sentence above the list."""
         return ""
@@ -180,6 +237,8 @@ class ParleyAdmin(ModelAdmin):
         return []
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        if request.method == "POST" and self.private_search and SEARCH_VAR in request.POST:
+            return self._keep_search(request)
         acts = self.list_acts(request)
         if self.has_add_permission(request) and "add" in self.pages:
             opts = self.model._meta
@@ -189,6 +248,19 @@ class ParleyAdmin(ModelAdmin):
         context = {"lead": self.list_lead(request), "acts": acts, **(extra_context or {})}
         return super().changelist_view(request, context)
 
+    def _keep_search(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        query = request.GET.copy()
+        query.pop(SEARCH_VAR, None)
+        query.pop("p", None)
+        if term := request.POST[SEARCH_VAR].strip()[:200]:
+            word = KEPT_SEARCH + secrets.token_urlsafe(9)
+            kept = list(request.session.get(SEARCHES, {}).items())[-SEARCHES_KEPT + 1 :]
+            request.session[SEARCHES] = {**dict(kept), word: term}
+            query[SEARCH_VAR] = word
+        return HttpResponseRedirect(f"{request.path}?{query.urlencode()}")
+
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> Any:
         obj = kwargs.get("obj")
         context |= {
@@ -197,8 +269,11 @@ class ParleyAdmin(ModelAdmin):
             "show_save_and_add_another": False,
             "show_save_and_continue": False,
         }
+        context["page_title"] = self.title_of(obj) if obj else ""
         if obj is None:
             context["page_title"] = _("Add %(name)s") % {"name": self.model._meta.verbose_name}
+        title = self.list_title or self.model._meta.verbose_name_plural
+        context["crumbs"] = [{"title": title, "link": self.url_of_list()}]
         return super().render_change_form(request, context, **kwargs)
 
     def page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
@@ -234,7 +309,7 @@ class ParleyAdmin(ModelAdmin):
             else:
                 messages.success(request, done)
                 return HttpResponseRedirect(back)
-        crumbs = [{"title": self.model._meta.verbose_name_plural, "link": self.url_of_list()}]
+        crumbs = [{"title": self.list_title or self.model._meta.verbose_name_plural, "link": self.url_of_list()}]
         if obj is not None:
             crumbs.append({"title": str(obj), "link": back})
         context = {
@@ -263,4 +338,4 @@ class ParleyAdmin(ModelAdmin):
 
     def note(self, request: HttpRequest, verb: str, obj: Any, **details: Any) -> AuditEntry:
         """One line in the audit trail: "contact.changed"."""
-        return audit.note(f"{self.model._meta.model_name}.{verb}", obj, actor=request.user, **details)
+        return audit.note(f"{self.model._meta.model_name}.{verb}", obj, actor=actor_of(request), **details)

@@ -10,6 +10,7 @@ class ContactsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from contacts import checks  # noqa: F401, PLC0415  registers the system check
+        from contacts import checks, person_parts  # noqa: F401, PLC0415  checks registers its own
 
+        person_parts.register()
         post_migrate.connect(create_scopes, dispatch_uid="contacts.create_scopes")

@@ -140,6 +140,27 @@ def same_person(one: str, other: str) -> bool:
     return one == other or not variants(one).isdisjoint(variants(other))
 
 
+def readable(e164: str) -> str:
+    """The number in groups, as people read it: "+39 347 123 4567"."""
+    try:
+        return phonenumbers.format_number(phonenumbers.parse(e164), PhoneNumberFormat.INTERNATIONAL)
+    except NumberParseException:
+        return e164
+
+
+def candidates(text: str) -> set[str]:
+    """Every E.164 number that this text may mean when nobody says of which country: for looking one up."""
+    found = set()
+    for region in ("", *ZONES):
+        try:
+            found.add(to_e164(text, region))
+        except InvalidPhone:
+            continue
+        if not region:
+            break
+    return {form for number in found for form in variants(number)}
+
+
 def masked(e164: str) -> str:
     """The number with its middle hidden: enough to recognise one's own, too little to write to it."""
     try:
