@@ -174,10 +174,10 @@ NO_VERBS = (
 
 # Who stops these stops marketing, and keeps the news about their orders.
 PROMOTIONS = (
-    "promo, promos, promotion, promotions, promotional, marketing, ads, adverts, advertising, offer, offers, newsletter, "
-    "newsletters, promozioni, promozionali, offerte, pubblicità, promociones, publicidad, ofertas, promoções, "
-    "propaganda, propagandas, pub, pubs, publicité, publicités, offres, Werbung, Angebote, iklan, reklam, reklamları, "
-    "reklamy, reclame, aanbiedingen, nieuwsbrief"
+    "promo, promos, promotion, promotions, promotional, marketing, ads, adverts, advertising, offer, offers, "
+    "newsletter, newsletters, promozioni, promozionali, offerte, pubblicità, promociones, publicidad, ofertas, "
+    "promoções, propaganda, propagandas, pub, pubs, publicité, publicités, offres, Werbung, Angebote, iklan, reklam, "
+    "reklamları, reklamy, reclame, aanbiedingen, nieuwsbrief"
 )
 # … unless they say that they mean everything.
 EVERYTHING = (
