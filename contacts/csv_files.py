@@ -231,7 +231,8 @@ def _table(file: TextIO, encoding: str, delimiter: str, has_header: bool | None)
     declared = _SEPARATOR_LINE.match(lines[0]) if lines else None
     lines = lines[1:] if declared else lines
     delimiter = delimiter or (declared[1] if declared else _delimiter(lines))
-    skips_spaces = any(re.search(rf'{re.escape(delimiter)} "(?!")', line) for line in lines)
+    spaced = re.compile(rf'{re.escape(delimiter)} "[^"\r\n{re.escape(delimiter)}]')  # opens a cell, and closes none
+    skips_spaces = any(spaced.search(line) for line in lines)
     sample = _sampled(lines, delimiter, skips_spaces)
     if not sample:
         raise UnreadableFile(_("The file holds no rows that can be read."))

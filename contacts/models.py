@@ -361,19 +361,20 @@ class Import(models.Model):
     file = models.FileField(upload_to="imports/")
     file_name = models.CharField(max_length=255)  # as it was called where it came from
     sha256 = models.CharField(max_length=64)
-    mapping = models.JSONField(default=dict)  # {field: column name}
+    mapping = models.JSONField(default=dict)  # {field: [its columns, best first]}
     region = models.CharField(max_length=2, blank=True)  # for numbers without a country code
     time_zone = models.CharField(max_length=64)
     scope = models.ForeignKey(Scope, models.PROTECT, null=True, blank=True, related_name="+")
     wording = models.ForeignKey(Wording, models.PROTECT, null=True, blank=True, related_name="+")
-    source = models.CharField(max_length=20, choices=Source, blank=True)
+    source = models.CharField(max_length=200, blank=True)  # where people agreed: "paper form, Milan shop"
     occurred_at = models.CharField(max_length=40, blank=True)  # as it was written; may be a date without a time
     tag = models.ForeignKey(Tag, models.PROTECT, null=True, blank=True, related_name="+")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     recorded_at = models.DateTimeField()  # dates in the file may not be later than this
     report = models.FileField(upload_to="imports/", blank=True)
-    rows_done = models.PositiveBigIntegerField(default=0)  # committed with the rows: where to resume
+    reading = models.JSONField(default=dict)  # how the file is read, and where to go on: see contacts/importing.py
+    rows_done = models.PositiveBigIntegerField(default=0)  # committed with the rows
     counts = models.JSONField(default=dict)  # {"created": 9, "updated": 1, "granted": 8, "failed": 2, …}
 
     class Meta:

@@ -12,8 +12,8 @@ from contacts.dates import InvalidDate, MonthOrder, parse_when
 ROME = ZoneInfo("Europe/Rome")
 
 
-def utc(*parts):
-    return datetime(*parts, tzinfo=UTC)
+def utc(year, month, day, hour=0, minute=0, second=0):
+    return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
