@@ -172,9 +172,9 @@ def group_title(group: str) -> str:
         "unknown": _("Fate unknown"),
         "cancelled": _("Cancelled"),
     }
+    if group in plain:
+        return plain[group]
     kind, _dash, detail = group.partition("-")
-    if not detail and kind in plain:
-        return plain[kind]
     if kind in ("left_out", "waits", "would") and detail in Verdict.values:
         words = {"left_out": _("Left out: %(why)s"), "waits": _("Waiting: %(why)s"), "would": "%(why)s"}[kind]
         label = _("would get it") if (kind, detail) == ("would", Verdict.ALLOWED.value) else Verdict(detail).label
@@ -194,7 +194,7 @@ def people(campaign: Campaign, group: str, *, after: int, limit: int, at: dateti
     if kind == "would":
         found = answered(campaign, at=at).filter(pk__gt=after, answer=detail).order_by("pk")[:limit]
         return [Person(contact, "", detail, verdict_sentence(detail), None) for contact in found]
-    rows = campaign.recipients.filter(contact__gt=after).select_related("contact", "message").order_by("contact")
+    rows = campaign.recipients.filter(contact__gt=after).select_related("contact", "message").order_by("contact_id")
     return [_person(recipient) for recipient in rows.filter(_condition(campaign, kind, detail))[:limit]]
 
 
