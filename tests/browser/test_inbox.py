@@ -14,7 +14,7 @@ from accounts.models import User
 from accounts.roles import AGENT
 from conversations.models import Conversation, Kind, Message
 from tests import make
-from tests.conversations.test_inbox import conversation, sent_campaign, url, wrote
+from tests.conversations.talk import conversation, sent_campaign, url, wrote
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.django_db(transaction=True)]
 

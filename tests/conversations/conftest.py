@@ -10,10 +10,13 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+from accounts.models import User
+from accounts.roles import AGENT
 from conversations import inbound
-from conversations.models import BusinessNumber, WebhookDelivery
+from conversations.models import BusinessNumber, Conversation, WebhookDelivery
 from conversations.whatsapp.events import sign
 from tests import make
+from tests.conversations import talk
 
 PAYLOADS = Path(__file__).parent.parent / "payloads"
 
@@ -21,6 +24,26 @@ PAYLOADS = Path(__file__).parent.parent / "payloads"
 @pytest.fixture
 def number(db: None) -> BusinessNumber:
     return make.number()
+
+
+@pytest.fixture
+def agent(db: None) -> User:
+    return make.user(AGENT)
+
+
+@pytest.fixture
+def desk(client: Client, agent: User) -> Client:
+    """The browser of an agent who is logged in."""
+    client.force_login(agent)
+    return client
+
+
+@pytest.fixture
+def giulia(number: BusinessNumber) -> Conversation:
+    """She answered a campaign five minutes ago."""
+    who = make.contact(first_name="Giulia", last_name="Rinaldi")
+    campaign = talk.sent_campaign(who, number)
+    return talk.conversation(talk.wrote(who, number, in_reply_to=campaign, quoted=campaign), unread=1)
 
 
 @pytest.fixture
