@@ -12,6 +12,9 @@ from config import demo_environment
 def main() -> None:
     if sys.argv[1:2] == ["demo"]:
         demo_environment.prepare(sys.argv[2:])  # before the settings are read
+    elif sys.argv[1:2] == ["--in-demo"]:
+        del sys.argv[1]
+        demo_environment.enter()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     execute_from_command_line(sys.argv)
 

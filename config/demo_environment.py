@@ -35,6 +35,18 @@ def prepare(arguments: list[str]) -> None:
     if options.reset:
         reset(folder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _use(folder, options.port, options.sandbox_port)
+
+
+def enter() -> None:
+    """Fill os.environ for another command on the demo's data: `manage.py --in-demo verify_ledger`."""
+    folder = Path(os.environ.get("DATA_DIR") or BASE_DIR / "data") / "demo"
+    if not (folder / SECRETS).is_file():
+        sys.exit("There is no demo yet. Start it first: make demo")
+    _use(folder, 8000, 8001)
+
+
+def _use(folder: Path, port: int, sandbox_port: int) -> None:
     os.environ.update(
         kept_secrets(folder / SECRETS),
         DEBUG="false",
@@ -43,9 +55,9 @@ def prepare(arguments: list[str]) -> None:
         REDIS_URL="",
         Q_BROKER="",
         EMAIL_URL="",
-        PUBLIC_URL=f"http://localhost:{options.port}",
+        PUBLIC_URL=f"http://localhost:{port}",
         ALLOWED_HOSTS="localhost,127.0.0.1",
-        WHATSAPP_API_URL=f"http://127.0.0.1:{options.sandbox_port}",
+        WHATSAPP_API_URL=f"http://127.0.0.1:{sandbox_port}",
         WHATSAPP_API_VERSION="",
         WORKER_NAME="",
     )

@@ -45,8 +45,11 @@ class Command(BaseCommand):
         try:
             sandbox, web = f"http://127.0.0.1:{sandbox_port}", f"http://127.0.0.1:{port}"
             webhooks = f"{web}/webhooks/whatsapp/"
-            self.start("sandbox", "manage.py", "sandbox", "--port", str(sandbox_port), "--webhook-url", webhooks)
-            gunicorn = "-m gunicorn config.wsgi --worker-class gthread --workers 2 --threads 4 --graceful-timeout 5"
+            self.start(
+                "sandbox", "manage.py", "sandbox", "--port", str(sandbox_port), "--webhook-url", webhooks, "--lively"
+            )
+            gunicorn = "-m gunicorn config.wsgi --no-control-socket --worker-class gthread --workers 2 --threads 4"
+            gunicorn += " --graceful-timeout 5"
             self.start("web", *gunicorn.split(), "--bind", f"127.0.0.1:{port}")
             self.start("work", "manage.py", "work", "--drain-seconds", "8")
             if self.answers("sandbox", sandbox) and self.answers("web", f"{web}/health/live/"):
