@@ -24,6 +24,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import DropdownFilter
+from unfold.fields import UnfoldAdminReadonlyField
 from unfold.views import ChangeList
 
 from accounts import audit
@@ -36,6 +37,9 @@ COUNTED_UPTO = 5_000  # rows; past it a list says "more than", because counting 
 SEARCHES = "searches"
 KEPT_SEARCH = "~"
 SEARCHES_KEPT = 20
+
+# Under a read-only choice the theme links to the chosen row by its primary key, whether the reader may open it or not.
+setattr(UnfoldAdminReadonlyField, "get_admin_url", lambda field, remote_field, chosen: str(chosen))
 
 ADMINISTRATORS: tuple[str, ...] = ()  # has_role lets administrators pass whatever is listed
 

@@ -54,7 +54,7 @@ def dated(at: datetime, *, now: datetime | None = None) -> str:
 
 
 def length(span: timedelta) -> str:
-    """A length of time in at most two units: "18 min", "2 h 10 min", "3 days"."""
+    """A length of time in at most two units: "18 min", "2 h 10 min", "3 days", "17 months"."""
     minutes = int(span.total_seconds()) // 60
     if minutes < 60:
         return _("%d min") % max(minutes, 1)
@@ -62,4 +62,6 @@ def length(span: timedelta) -> str:
     if hours < 24:
         return _("%(hours)d h %(minutes)d min") % {"hours": hours, "minutes": minutes} if minutes else _("%d h") % hours
     days = hours // 24
+    if days >= 60:
+        return _("%d months") % round(days / 30.44)
     return ngettext("%d day", "%d days", days) % days

@@ -33,7 +33,7 @@ NAVIGATION = (
         (_("Portfolio"), "domain", "admin:conversations_portfolio_changelist", (AUDITOR,)),
         (_("Team"), "badge", "admin:accounts_user_changelist", (AUDITOR,)),
     )),
-    (_("Under the bonnet"), (
+    (_("Operations"), (
         (_("Queue"), "stacks", "admin:conversations_batch_changelist", (MARKETING, AUDITOR)),
         (_("Long jobs"), "hourglass", "admin:accounts_jobrun_changelist", (MARKETING, AUDITOR)),
         (_("Failed tasks"), "error", "admin:django_q_failure_changelist", (AUDITOR,)),
@@ -50,14 +50,14 @@ def groups(request: HttpRequest) -> list[dict[str, Any]]:
         allowed = [
             {"title": name, "icon": icon, "link": link, "active": _is_here(request, link)}
             for name, icon, url, roles in items
-            if has_role(request.user, *roles) and (link := _address(url))
+            if has_role(request.user, *roles) and (link := address(url))
         ]
         if allowed:
             found.append({"title": title, "items": allowed})
     return found
 
 
-def _address(url: str) -> str:
+def address(url: str) -> str:
     """The address of a page; empty for a page this installation does not have."""
     try:
         return reverse(url)

@@ -6,6 +6,7 @@ from typing import Any
 from django import template
 from django.urls import NoReverseMatch, reverse
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 from accounts import look
 
@@ -43,5 +44,5 @@ def crumbs(context: template.RequestContext) -> dict[str, Any]:
             link = ""
         parts = [{"title": opts.verbose_name_plural, "link": link}]
     if context.get("cl"):
-        title = context["cl"].model_admin.list_title or opts.verbose_name_plural  # type: ignore[union-attr]
+        title = context["cl"].model_admin.list_title or capfirst(opts.verbose_name_plural)  # type: ignore[union-attr]
     return {"parts": parts, "title": title}
