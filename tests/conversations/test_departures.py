@@ -13,8 +13,7 @@ from django.db import IntegrityError, connection, connections, transaction
 from django.utils import timezone
 
 from accounts.models import WorkerHost
-from contacts import consent
-from contacts.models import Action, Evidence, Source
+from contacts.models import Action
 from conversations import departures, outbox, pump, settling
 from conversations.models import Attempt, Batch, Conversation, Kind, LimitUse, Message, Pump, RateBucket
 from conversations.settling import Result
@@ -398,10 +397,7 @@ def test_of_two_hundred_racing_withdrawals_none_is_followed_by_a_departure():
     def withdraw():
         try:
             for row in rows:
-                consent.record(
-                    row.contact, action=Action.WITHDRAWN, covers_all=True, source=Source.KEYWORD, occurred_at=timezone.now(),
-                    proof=consent.Proof(Evidence.Kind.MESSAGE, {"wamid": "w", "quote": "STOP"}),
-                )  # fmt: skip
+                make.withdraw(row.contact)
         finally:
             connections.close_all()
 

@@ -6,6 +6,7 @@ import time
 import pytest
 from django.conf import settings
 
+from contacts import keywords
 from conversations import inbound
 from conversations.models import Message, UnrecognisedEvent, WebhookDelivery
 from conversations.whatsapp.events import sign
@@ -90,24 +91,22 @@ def test_one_bad_change_never_blocks_its_neighbours_and_is_tried_again(post, num
     bad = said("+393471234568", "boom", wamid="w2", at=1_795_255_200)
     good["entry"] += bad["entry"]
     post(good)
-    real = inbound.keywords.read_reply
-    monkeypatch.setattr(
-        inbound.keywords, "read_reply", lambda text, **more: 1 / 0 if text == "boom" else real(text, **more)
-    )
+    real = keywords.read_reply
+    monkeypatch.setattr(keywords, "read_reply", lambda text, **more: 1 / 0 if text == "boom" else real(text, **more))
     inbound.drain_people()
     delivery = WebhookDelivery.objects.get()
     assert (delivery.applied_at, delivery.attempts, delivery.error) == (None, 1, "MessageReceived: ZeroDivisionError")
     assert [row.wamid for row in Message.objects.all()] == ["w1"]
-    monkeypatch.setattr(inbound.keywords, "read_reply", real)
+    monkeypatch.setattr(keywords, "read_reply", real)
     WebhookDelivery.objects.update(due_at=None)
     inbound.drain_people()
-    assert sorted(row.wamid for row in Message.objects.all()) == ["w1", "w2"]
+    assert sorted(str(row.wamid) for row in Message.objects.all()) == ["w1", "w2"]
     assert WebhookDelivery.objects.get().applied_at is not None
 
 
 def test_a_body_that_keeps_failing_is_parked(post, number, monkeypatch):
     post(said("+393471234567", "ciao", wamid="w1", at=1_795_255_200))
-    monkeypatch.setattr(inbound.keywords, "read_reply", lambda text, **more: 1 / 0)
+    monkeypatch.setattr(keywords, "read_reply", lambda text, **more: 1 / 0)
     for _ in range(inbound.PARK_AFTER):
         WebhookDelivery.objects.update(due_at=None)
         inbound.drain_people()
