@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, connections, transaction
 from django.utils import timezone
 
+from accounts import clock
 from accounts.models import WorkerHost
 from contacts.models import Action
 from conversations import departures, outbox, pump, settling
@@ -50,6 +51,17 @@ def state(*rows):
         row.refresh_from_db()
         found.append(row.status)
     return found if len(found) > 1 else found[0]
+
+
+@pytest.fixture
+def at(monkeypatch):
+    """Set the database's clock, in seconds from now."""
+    start = timezone.now()
+
+    def move(*, seconds):
+        monkeypatch.setattr(clock, "now", lambda: start + timedelta(seconds=seconds))
+
+    return move
 
 
 @pytest.mark.django_db
@@ -159,18 +171,24 @@ class TestTheQueue:
         outbox.resume(batch)
         assert claim(number) == 1
 
-    def test_the_rate_is_what_the_number_may_do(self, number):
+    def test_the_rate_is_what_the_number_may_do(self, number, at):
         number.rate_per_second = 80
         number.save()
-        for _ in range(20):
+        for _ in range(40):
             queue(number)
+        at(seconds=1)
         claim(number)
         assert len(depart(number)) == 8  # a tenth of a second's worth at once
         assert depart(number) == []
+        at(seconds=1.05)
+        assert len(depart(number)) == 4
+        at(seconds=9)
+        assert len(depart(number)) == 8  # what was not used is not saved up
 
-    def test_a_rate_error_halves_the_rate_for_a_while(self, number):
+    def test_a_rate_error_halves_the_rate_for_a_while(self, number, at):
         for _ in range(20):
             queue(number)
+        at(seconds=1)
         claim(number)
         [first, *_] = depart(number, room=1)
         settling.settle([Result(first.message_id, 1, "refused", code=130429)])
