@@ -298,7 +298,13 @@ class _Book:
         heads = [self.heads[pk] for pk in sorted(written)]
         for head in heads:
             head.all_withdrawn_at = all_withdrawn_at(self.chains[head.pk])
-        ContactHead.objects.bulk_update(heads, ["last_number", "last_hash", "all_withdrawn_at"], batch_size=200)
+        ContactHead.objects.bulk_create(  # an upsert of rows that are there: bulk_update takes five times as long
+            heads,
+            update_conflicts=True,
+            unique_fields=["contact"],
+            update_fields=["last_number", "last_hash", "all_withdrawn_at"],
+            batch_size=500,
+        )
         rows = []
         for contact_id, scope_ids in self.touched.items():
             for scope_id in scope_ids:

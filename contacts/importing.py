@@ -67,7 +67,7 @@ class Pace:
 
 
 # SQLite has one writer for everybody: it is held briefly and then given up for a while, or single writes wait seconds.
-_PACES = {"sqlite": Pace(first=40, most=1000, hold=0.03, rest=0.02)}
+_PACES = {"sqlite": Pace(first=40, most=1000, hold=0.035, rest=0.02)}
 _PACE = Pace(first=500, most=2000, hold=1.0, rest=0.0)
 
 
@@ -370,6 +370,7 @@ class _Work:
         self.progress = progress
         self.pace = _PACES.get(connection.vendor, _PACE)
         self.size = self.pace.first
+        self.row_seconds = 0.0  # of the transaction, lately
         self.tags: dict[str, Tag] = {}
         self.new_tags = 0
         wording, reading = source.wording, source.reading
@@ -398,10 +399,7 @@ class _Work:
             while rows := _rows(self.table, self.size):
                 lines = [self.rows.read(row) for row in rows]
                 self._find_tags(lines)
-                began = time.monotonic()
-                self._write(lines, report)
-                took = time.monotonic() - began
-                self.size = max(1, min(self.pace.most, int(self.size * min(4.0, self.pace.hold / max(took, 0.001)))))
+                self._adapt(len(rows), self._write(lines, report))
                 if self.progress:
                     self.progress(source.rows_done, source.reading["total"])
                 if self.duty.is_over():
@@ -409,11 +407,20 @@ class _Work:
                 time.sleep(self.pace.rest)
         return True
 
-    def _write(self, lines: Sequence[Line], report: Report) -> None:
-        """One chunk in one transaction. Tried again when somebody else makes one of its contacts at the same moment."""
+    def _adapt(self, rows: int, took: float) -> None:
+        """Make the next chunk as large as `hold` allows; one slow chunk among quick ones changes little."""
+        self.row_seconds += (took / rows - self.row_seconds) * (0.2 if self.row_seconds else 1.0)
+        self.size = max(1, min(self.pace.most, 4 * rows, int(self.pace.hold / max(self.row_seconds, 1e-6))))
+
+    def _write(self, lines: Sequence[Line], report: Report) -> float:
+        """One chunk in one transaction; the seconds it was held.
+
+        Tried again when somebody else makes one of its contacts at the same moment.
+        """
         for _attempt in range(3):
             try:
                 with transaction.atomic():
+                    began = time.monotonic()
                     results, counts = import_chunk(self.source, lines, self.tags)
                     state = self._move_on(counts, report.write(results))
             except IntegrityError:
@@ -421,7 +428,7 @@ class _Work:
             for name, value in state.items():
                 setattr(self.source, name, value)
             report.size = self.source.reading["report_bytes"]
-            return
+            return time.monotonic() - began
         raise _Overtaken
 
     def _move_on(self, counts: Counter[str], report_bytes: int) -> dict[str, Any]:
