@@ -208,6 +208,7 @@ ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
 SOCIALACCOUNT_ADAPTER = "accounts.adapters.StaffSocialAccountAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # an administrator entered the address
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if IS_HTTPS else 0  # whose X-Forwarded-For the rate limits believe
 
