@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django_q.models import Schedule as Row
 
 from campaigns import dispatch
+from contacts import importing
 from conversations import wakeups
 
 
@@ -22,9 +23,17 @@ class Schedule(NamedTuple):
     minutes: int
 
 
-EVERY_SECOND: tuple[Callable[[], None], ...] = (wakeups.look, dispatch.start_due)
+EVERY_SECOND: tuple[Callable[[], None], ...] = (
+    wakeups.look,
+    dispatch.start_due,
+    importing.wake_waiting,
+)
 
-SCHEDULES = (Schedule("config.upkeep.prune", minutes=24 * 60),)
+SCHEDULES = (
+    Schedule("conversations.message_templates.sync_all", minutes=60),
+    Schedule("config.upkeep.prune", minutes=24 * 60),
+    Schedule("contacts.importing.prune", minutes=24 * 60),
+)
 
 
 def create_schedules(sender: Any, *, using: str, apps: Any = global_apps, **kwargs: Any) -> None:
