@@ -6,9 +6,10 @@
 Lock order: bucket and portfolio, contact heads, messages, each by id.
 """
 
+import logging
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +20,7 @@ from django.db.models import Count, Exists, F, OuterRef, QuerySet
 from accounts import clock
 from contacts import consent
 from contacts.models import Identity
-from conversations import gate
+from conversations import gate, settling
 from conversations.models import (
     STANDS_ON_EVENT,
     Batch,
@@ -40,6 +41,9 @@ BURST_SECONDS = 0.1  # how much of a second's messages may leave at once
 SLOWED = 0.5  # share of the rate that is used after the platform said "too fast"
 PAIR_SECONDS, PAIR_BURST = 6, 45  # one message in six seconds for one person, and 45 at once
 LIMIT_WINDOW = timedelta(hours=24)
+BUILT_WRONGLY = 100  # the platform's code for a request it cannot read
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,16 +160,20 @@ def depart(number: BusinessNumber, token: uuid.UUID, *, room: int) -> list[Outgo
     room = min(room, _tokens(bucket, number, now))
     if room <= 0:
         return []
-    candidates = list(held.order_by("priority", "pk").values_list("pk", "contact_id")[:room])
-    consent.lock_heads(contact_id for _, contact_id in candidates)
+    candidates = dict(held.order_by("priority", "pk").values_list("pk", "contact_id")[:room])
+    consent.lock_heads(candidates.values())
+    # Meanwhile recovery may have given some back, or a status may have said that they arrived after all.
+    still = held.filter(pk__in=candidates).select_for_update(of=("self",)).order_by("pk")
+    ours = list(still.values_list("pk", flat=True))
     # Only a statement that begins after the locks sees every withdrawal that committed before them.
     seen = list(
-        gate.with_verdict(Message.objects.filter(pk__in=[pk for pk, _ in candidates]), at=now)
+        gate.with_verdict(Message.objects.filter(pk__in=ours), at=now)
         .select_related("contact", "template", "number", "batch", "quoted")
         .order_by("priority", "pk")
     )
     now = clock.now()
-    leaving = _those_that_may(seen, portfolio, now)
+    addresses = _addresses(seen, portfolio)
+    leaving = _those_that_may(seen, portfolio, addresses, now)
     for row in leaving:
         row.attempt += 1
         row.status, row.verdict, row.sending_at, row.at = Status.SENDING, "", now, now
@@ -175,17 +183,28 @@ def depart(number: BusinessNumber, token: uuid.UUID, *, room: int) -> list[Outgo
         leaving, ["status", "attempt", "verdict", "sending_at", "at", "stands_on"], batch_size=200
     )
     _pay(bucket, number, now, len(leaving))
-    addresses = _addresses(leaving, portfolio)
-    return [
-        Outgoing(row.pk, row.attempt, row.number.phone_number_id, row.number_id, _body(row, addresses))
-        for row in leaving
-    ]
+    return list(_built(leaving, addresses, now))
 
 
-def _those_that_may(seen: list[Message], portfolio: Portfolio, now: datetime) -> list[Message]:
+def _built(leaving: list[Message], addresses: dict[int, str], now: datetime) -> Iterator[Outgoing]:
+    """The requests. One that cannot be built fails as if the platform had refused it, and stops no other."""
+    for row in leaving:
+        try:
+            body = _body(row, addresses)
+        except Exception:
+            logger.exception("message %s cannot be built", row.pk)
+            settling.fail(row, BUILT_WRONGLY, now, how="refused")
+        else:
+            yield Outgoing(row.pk, row.attempt, row.number.phone_number_id, row.number_id, body)
+
+
+def _those_that_may(
+    seen: list[Message], portfolio: Portfolio, addresses: dict[int, str], now: datetime
+) -> list[Message]:
     """The rows that leave now; the others are put back, withheld or cancelled."""
     leaving, refused, late, resting, back, cancelled = [], [], [], [], [], []
     resting_pairs = _pairs_to_rest(seen, now)
+    counted: set[int] = set()  # contacts to whom a message leaves that the frequency cap counts
     for row in seen:
         state = row.batch.state if row.batch else Batch.State.RUNNING
         if state == Batch.State.CANCELLED:
@@ -198,8 +217,15 @@ def _those_that_may(seen: list[Message], portfolio: Portfolio, now: datetime) ->
             late.append(row)
         elif (row.contact_id, row.number_id) in resting_pairs:
             resting.append(row.pk)
+        elif row.contact.phone is None and row.contact_id not in addresses:
+            row.answer = Verdict.NO_ADDRESS  # the gate does not ask this of a STOP confirmation
+            refused.append(row)
+        elif row.kind in gate.COUNTED and row.contact_id in counted:
+            continue  # stays claimed: the gate sees the first only once that has left
         else:
             leaving.append(row)
+            if row.kind in gate.COUNTED:
+                counted.add(row.contact_id)
     leaving, over_limit = _within_limit(leaving, portfolio, now)
     for row in over_limit:
         row.answer = Verdict.MESSAGING_LIMIT

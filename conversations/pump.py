@@ -66,7 +66,7 @@ class _Run:
     busy_at: float = field(default_factory=time.monotonic)
     numbers: dict[int, BusinessNumber] = field(default_factory=dict)
     claimed: dict[int, int] = field(default_factory=lambda: defaultdict(int))  # by number, as of the last look
-    in_flight: set[tuple[int, int]] = field(default_factory=set)  # (message, attempt) handed to the threads
+    in_flight: dict[tuple[int, int], int] = field(default_factory=dict)  # (message, attempt) with a thread: number
     answered: deque[tuple[int, Result]] = field(default_factory=deque)  # (number, result): all that threads write
     back: dict[int, list[Result]] = field(default_factory=lambda: defaultdict(list))  # by number, not yet recorded
     clients: dict[tuple[int, str], Client] = field(default_factory=dict)
@@ -125,23 +125,30 @@ class _Run:
         """Take over what the threads have heard."""
         while self.answered:
             number_id, result = self.answered.popleft()
-            self.in_flight.discard((result.message_id, result.attempt))
+            self.in_flight.pop((result.message_id, result.attempt), None)
             self.back[number_id].append(result)
 
     def tick(self, number: BusinessNumber) -> None:
         """One transaction: the next rows out, what came back in."""
         back = self.back[number.pk]
-        room = THREADS - len(self.in_flight) if self.claimed[number.pk] else 0
+        room = self.room(number) if self.claimed[number.pk] else 0
         if not back and room <= 0:
             return
+        # What goes into the ledger first: it locks contact heads, and those come before the messages of the others.
+        settling.settle(result for result in back if settling.goes_into_ledger(result))
         with transaction.atomic():
-            # Departing first: it locks contact heads, and those come before messages in the order of locks.
+            # Departing first, for the same reason. What was settled above changes nothing a second time.
             outgoing = departures.depart(number, self.token, room=room)
             settling.settle(back)
         self.back[number.pk] = []
         for request in outgoing:
-            self.in_flight.add((request.message_id, request.attempt))
+            self.in_flight[request.message_id, request.attempt] = number.pk
             self.pool.submit(self.post, self.client(number), request)
+
+    def room(self, number: BusinessNumber) -> int:
+        """How many more posts this number may have in flight: its share, so that a slow one holds up no other."""
+        share = max(1, THREADS // max(1, len(self.numbers)))
+        return min(THREADS - len(self.in_flight), share - list(self.in_flight.values()).count(number.pk))
 
     def client(self, number: BusinessNumber) -> Client:
         key = (number.pk, number.token)

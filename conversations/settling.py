@@ -5,6 +5,7 @@ A step is guarded by the attempt it belongs to, so late, repeated and foreign ne
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -64,14 +65,18 @@ def settle(results: Iterable[Result]) -> None:
     results = list(results)
     if not results:
         return
-    stopped = [result.message_id for result in results if result.code and classify(result.code) == ErrorClass.STOPPED]
     with transaction.atomic():
         now = clock.now()
-        rows = _lock({result.message_id for result in results}, stopped)
+        lock_ahead((result.message_id, result.code) for result in results if result.code is not None)
+        rows = _lock({result.message_id for result in results})
         for result in results:
             row = rows.get(result.message_id)
-            if row is None or row.attempt != result.attempt:
-                continue  # a later attempt has begun, by a person's decision
+            if row is None:
+                continue
+            if row.attempt != result.attempt:  # a later attempt has begun
+                if result.outcome == "sent":
+                    _note_accepted(row, result)
+                continue
             if result.outcome == "sent":
                 _accepted(row, result, now)
             elif row.status not in (Status.SENDING, Status.UNKNOWN):
@@ -85,10 +90,26 @@ def settle(results: Iterable[Result]) -> None:
                 Message.objects.filter(pk=row.pk, status=Status.SENDING).update(status=Status.UNKNOWN)
 
 
-def _lock(message_ids: set[int], stopped: list[int]) -> dict[int, Message]:
-    """The rows, locked in id order; before them the heads of those whose refusal goes into the ledger."""
-    if stopped:
+def lock_ahead(told: Iterable[tuple[int, int]]) -> None:
+    """Lock what these codes will change and what comes before messages in the order of locks: numbers with their
+    rates, then the heads of those whose refusal goes into the ledger. told: (message id, code)."""
+    by_kind: dict[ErrorClass, set[int]] = defaultdict(set)
+    for message_id, code in told:
+        by_kind[classify(code)].add(message_id)
+    if of_numbers := by_kind[ErrorClass.RATE] | by_kind[ErrorClass.HOLD_NUMBER]:
+        numbers = Message.objects.filter(pk__in=of_numbers).values("number")
+        list(RateBucket.objects.select_for_update().filter(number__in=numbers).order_by("pk"))
+    if stopped := by_kind[ErrorClass.STOPPED]:
         consent.lock_heads(Message.objects.filter(pk__in=stopped).values_list("contact_id", flat=True))
+
+
+def goes_into_ledger(result: Result) -> bool:
+    """Whether settling it locks a contact's head."""
+    return result.code is not None and classify(result.code) == ErrorClass.STOPPED
+
+
+def _lock(message_ids: set[int]) -> dict[int, Message]:
+    """The rows, locked in id order."""
     rows = Message.objects.filter(pk__in=message_ids).select_for_update(of=("self",)).order_by("pk")
     return {row.pk: row for row in rows.select_related("number__portfolio", "template")}
 
@@ -98,8 +119,15 @@ def _accepted(row: Message, result: Result, now: datetime) -> None:
         Message.objects.filter(pk=row.pk).update(
             status=Status.SENT, wamid=result.wamid, sent_at=now, claim=None, error_code=None
         )
-    elif row.wamid is None:  # a status that carried our key came first
+    elif row.status in (Status.QUEUED, Status.CLAIMED):  # a status told of its failure first
+        Attempt.objects.filter(message=row, number=row.attempt, wamid=None).update(wamid=result.wamid)
+    elif row.wamid is None:
         Message.objects.filter(pk=row.pk).update(wamid=result.wamid, claim=None)
+
+
+def _note_accepted(row: Message, result: Result) -> None:
+    """An earlier attempt was accepted after all. Two accepted ones are a duplicate, listed for a person."""
+    Attempt.objects.filter(message=row, number=result.attempt).update(outcome="sent", wamid=result.wamid)
 
 
 def fail(row: Message, code: int, at: datetime, *, how: str) -> None:

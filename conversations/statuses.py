@@ -9,11 +9,9 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from contacts import consent
 from contacts.models import Identity
 from conversations import settling
 from conversations.models import Attempt, Message, Reachability, Status
-from conversations.whatsapp.errors import ErrorClass, classify
 from conversations.whatsapp.events import StatusChanged
 
 RANK = {Status.SENDING: 0, Status.UNKNOWN: 0, Status.FAILED: 1, Status.SENT: 1, Status.DELIVERED: 2, Status.READ: 3}
@@ -26,7 +24,10 @@ def apply(changes: Sequence[StatusChanged]) -> list[StatusChanged]:
     strangers = []
     with transaction.atomic():
         found = _find(changes)
-        _lock_heads_of_stops(changes, found)
+        settling.lock_ahead(
+            (match.message_id, code) for change, match in zip(changes, found, strict=True) if match
+            for code in change.errors[:1]
+        )  # fmt: skip
         ids = sorted({match.message_id for match in found if match is not None})
         locked = Message.objects.filter(pk__in=ids).select_for_update(of=("self",)).order_by("pk")
         rows = {row.pk: row for row in locked.select_related("number__portfolio", "template", "contact")}
@@ -74,16 +75,6 @@ def _key(callback_data: str | None) -> tuple[UUID, int] | None:
         return UUID(hex=public_id), int(attempt)
     except ValueError:
         return None
-
-
-def _lock_heads_of_stops(changes: Sequence[StatusChanged], found: Sequence[_Match | None]) -> None:
-    """Heads come before messages in the order of locks, and a 131050 is written into the ledger."""
-    told = [
-        match.message_id for change, match in zip(changes, found, strict=True)
-        if match and any(classify(code) == ErrorClass.STOPPED for code in change.errors)
-    ]  # fmt: skip
-    if told:
-        consent.lock_heads(Message.objects.filter(pk__in=told).values_list("contact_id", flat=True))
 
 
 def _advance(row: Message, change: StatusChanged) -> None:
@@ -143,10 +134,16 @@ def _learn_user_ids(told: list[tuple[StatusChanged, Message]]) -> None:
         for change, row in told if change.recipient.user_id
     }  # fmt: skip
     known = set(Identity.objects.filter(kind=Identity.Kind.BSUID, value__in=ids).values_list("value", flat=True))
+    # One who has another id already is not taught a second: the phone may have become somebody else's.
+    owners = {contact_id for contact_id, _ in ids.values()}
+    taught = set(
+        Identity.objects.filter(kind=Identity.Kind.BSUID, contact__in=owners).values_list("contact_id", "namespace")
+    )
     Identity.objects.bulk_create(
         [
             Identity(contact_id=contact_id, kind=Identity.Kind.BSUID, namespace=namespace, value=value)
-            for value, (contact_id, namespace) in sorted(ids.items()) if value not in known
+            for value, (contact_id, namespace) in sorted(ids.items())
+            if value not in known and (contact_id, namespace) not in taught
         ],
         ignore_conflicts=True,
     )  # fmt: skip

@@ -23,6 +23,18 @@ from tests import make
 TOKEN = uuid.UUID("7c9e6679-7425-40de-944b-e07fc1f90ae7")
 
 
+def until_somebody_waits_for_a_lock(*, unless):
+    """Wait until a statement of this database waits; unless: who would have to, and fails the test by not waiting."""
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+            if cursor.fetchone()[0]:
+                return
+            assert not unless.done(), "it did not wait"
+
+
 def queue(number, *, who=None, agreed=True, **fields):
     who = who or make.contact()
     if agreed and not who.consent_events.exists():
@@ -462,12 +474,10 @@ def test_a_departure_waits_for_a_withdrawal_that_holds_the_head_and_then_sees_it
         withdrawing = others.submit(withdraw)
         assert held.wait(10)
         leaving = others.submit(leave)
-        with connection.cursor() as cursor:  # until the departure waits for the lock
-            while True:
-                cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-                if cursor.fetchone()[0]:
-                    break
-        go_on.set()
+        try:
+            until_somebody_waits_for_a_lock(unless=leaving)
+        finally:
+            go_on.set()
         withdrawing.result()
         assert leaving.result() == []
     assert (state(row), row.verdict) == ("withheld", "withdrawn")
