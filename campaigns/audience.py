@@ -7,14 +7,16 @@ number of chunks, and the next one goes on behind the last. Sending may begin wi
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Count, F, Max, QuerySet
+from django.db.models import Count, F, Max, Model, QuerySet
+from django.db.models.constants import OnConflict
 from django.db.models.functions import Greatest
+from django.db.models.sql import InsertQuery
 from django.utils import timezone
 
 from accounts import hosts, leases, queues
@@ -31,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 RUN_SECONDS = 300  # then others on the queue have their turn, and we ask to be called again
 LEASE_SECONDS = 30  # a freeze that died is taken up again after this
+BLOCK = 5000  # people asked about at once
 FREEZING = (Campaign.State.STARTING, Campaign.State.PAUSED)  # a paused one is filled on, so that resuming is quick
 
 
@@ -45,8 +48,8 @@ class Pace:
 
 
 # SQLite has one writer for everybody: it is held briefly and then given up for a while.
-_PACES = {"sqlite": Pace(first=60, most=1000, hold=0.03, rest=0.02)}
-_PACE = Pace(first=5000, most=5000, hold=2.0, rest=0.0)
+_PACES = {"sqlite": Pace(first=100, most=1000, hold=0.025, rest=0.02)}
+_PACE = Pace(first=BLOCK, most=BLOCK, hold=2.0, rest=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,18 +134,23 @@ def _freeze_until(campaign_id: int, deadline: float, lease: str, owner: str) -> 
     if campaign is not None:
         _count_first(campaign)
     while campaign is not None:
-        took = _freeze_chunk(campaign, size)
-        if took is None:
+        people = _next_people(campaign)
+        if not people:
             return False
-        size = max(1, min(pace.most, int(size * min(4.0, pace.hold / max(took, 0.001)))))
-        now = time.monotonic()
-        if now >= deadline:
-            return True
-        if now - held_at > 1:
-            if hosts.draining() or not leases.hold(lease, owner, LEASE_SECONDS):
-                return False  # the one-second loop of whoever works then wakes the next
-            held_at = now
-        time.sleep(pace.rest)
+        while people:
+            took = _freeze_chunk(campaign, people[:size])
+            if took is None:
+                break  # somebody else moved the mark, or a person cancelled: look again
+            people = people[size:]
+            size = max(1, min(pace.most, int(size * min(2.0, pace.hold / max(took, 0.001)))))
+            now = time.monotonic()
+            if now >= deadline:
+                return True
+            if now - held_at > 1:
+                if hosts.draining() or not leases.hold(lease, owner, LEASE_SECONDS):
+                    return False  # the one-second loop of whoever works then wakes the next
+                held_at = now
+            time.sleep(pace.rest)
         campaign = _to_freeze(campaign_id)
     return False
 
@@ -164,36 +172,73 @@ def _count_first(campaign: Campaign) -> None:
     JobRun.objects.filter(pk=job.pk).update(state=JobRun.State.RUNNING, heartbeat_at=now, error="")
 
 
-def _freeze_chunk(campaign: Campaign, size: int) -> float | None:
-    """One chunk. Returns the seconds the transaction took, or None when there is nothing more to do."""
-    at = timezone.now()
-    ahead = Contact.objects.tagged(campaign.tag).filter(
-        pk__gt=campaign.frozen_upto, pk__lte=campaign.audience_upto or 0
-    )
-    people = list(answered(campaign, ahead, at=at).only(*_columns(campaign)).order_by("pk")[:size])
+def _next_people(campaign: Campaign) -> list[Any]:
+    """The next people behind the mark, each with the gate's answer: enough for several chunks, as asking is dear.
+
+    Nobody: the freeze is over, or stopped because of the template.
+    """
+    begin, end = campaign.frozen_upto, campaign.audience_upto or 0
+    ahead = Contact.objects.tagged(campaign.tag).filter(pk__gt=begin, pk__lte=end)
+    asked = answered(campaign, ahead, at=timezone.now()).only(*_columns(campaign))
+    people = list(asked.order_by("pk")[:BLOCK])
+    if any(person.answer == Verdict.TEMPLATE_NOT_APPROVED for person in people):
+        # The template was refused meanwhile. That is nobody's verdict: it pauses the whole, and they are asked again.
+        stop(campaign, Verdict.TEMPLATE_NOT_APPROVED)
+        return []
     if not people:
         _finish(campaign)
-        return None
-    if any(person.answer == Verdict.TEMPLATE_NOT_APPROVED for person in people):
-        # The template was refused meanwhile. That is nobody's verdict: it pauses the whole, and the chunk comes again.
-        stop(campaign, Verdict.TEMPLATE_NOT_APPROVED)
-        return None
-    messages = [_message(campaign, person, at) for person in people if person.answer in (Verdict.ALLOWED, *WAITS_FOR)]
-    last = people[-1].pk
-    with transaction.atomic():
+    return people
+
+
+def _freeze_chunk(campaign: Campaign, people: Sequence[Any]) -> float | None:
+    """Write one chunk. Returns the seconds the transaction took, or None when the mark was not ours to move.
+
+    The statements are made before the transaction: making them takes three times as long as running them, and SQLite
+    has one writer at a time. Unique constraints keep out what is there already.
+    """
+    at, last = timezone.now(), people[-1].pk
+    chosen = [person for person in people if person.answer in (Verdict.ALLOWED, *WAITS_FOR)]
+    left_out = [person for person in people if person.answer not in (Verdict.ALLOWED, *WAITS_FOR)]
+    statements = [
+        *_inserts([_message(campaign, person, at) for person in chosen]),
+        (_TAKE_IN, (campaign.pk, _batch(campaign).pk, campaign.frozen_upto, last)),
+        *_inserts([Recipient(campaign=campaign, contact=person, verdict=person.answer) for person in left_out]),
+    ]
+    with transaction.atomic(), connection.cursor() as cursor:
         began = time.monotonic()
-        # Only who moves the mark writes the chunk; cancelled campaigns have no mark to move.
         mark = Campaign.objects.filter(pk=campaign.pk, state__in=FREEZING, frozen_upto=campaign.frozen_upto)
         if not mark.update(frozen_upto=last):
-            return 0.0
-        _write(campaign, people, messages, last)
-        job = JobRun.objects.filter(pk=_freezing(campaign).pk)
-        # People tagged since the count may be more than it said.
+            return None
+        for sql, values in statements:
+            cursor.execute(sql, values)
         done = F("done") + len(people)
+        # People tagged since the count may be more than it said.
+        job = JobRun.objects.filter(pk=_freezing(campaign).pk)
         job.update(done=done, total=Greatest(F("total"), done), heartbeat_at=at)
-    took = time.monotonic() - began
-    logger.debug("campaign %s: %d people, %d queued", campaign.pk, len(people), len(messages))
-    return took
+    campaign.frozen_upto = last
+    return time.monotonic() - began
+
+
+# Whoever has a message is a recipient with it; its verdict is what the message waits for.
+_TAKE_IN = """
+    INSERT INTO campaigns_recipient (campaign_id, contact_id, message_id, verdict)
+    SELECT %s, contact_id, id, CASE verdict WHEN '' THEN 'allowed' ELSE verdict END
+    FROM conversations_message WHERE batch_id = %s AND contact_id > %s AND contact_id <= %s
+    ON CONFLICT DO NOTHING
+"""
+
+
+def _inserts(rows: Sequence[Model]) -> Iterator[tuple[str, Sequence[Any]]]:
+    """The statements that insert rows of one model, passing over those that are there."""
+    if not rows:
+        return
+    model = type(rows[0])
+    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
+    size = min(1000, connection.ops.bulk_batch_size(fields, list(rows)))
+    for start in range(0, len(rows), size):
+        query = InsertQuery(model, on_conflict=OnConflict.IGNORE)
+        query.insert_values(fields, list(rows[start : start + size]))
+        yield from query.get_compiler(connection=connection).as_sql()
 
 
 def _batch(campaign: Campaign) -> Batch:
@@ -236,23 +281,6 @@ def _message(campaign: Campaign, person: Any, at: datetime) -> Message:
         due_at=at,
         send_until=batch.send_until,
     )
-
-
-def _write(campaign: Campaign, people: Sequence[Any], messages: list[Message], last: int) -> None:
-    """The rows of a chunk. Unique constraints keep out what is there already."""
-    Message.objects.bulk_create(messages, batch_size=1000, ignore_conflicts=True)
-    theirs = Message.objects.filter(batch=campaign.batch, contact__gt=campaign.frozen_upto, contact__lte=last)
-    message_of = dict(theirs.values_list("contact_id", "pk"))
-    recipients = [
-        Recipient(
-            campaign=campaign,
-            contact=person,
-            message_id=message_of.get(person.pk),
-            verdict=person.answer,
-        )
-        for person in people
-    ]
-    Recipient.objects.bulk_create(recipients, batch_size=5000, ignore_conflicts=True)
 
 
 def _finish(campaign: Campaign) -> None:

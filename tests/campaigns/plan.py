@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 from django.utils import timezone
 
@@ -54,7 +55,7 @@ def all_sorts() -> dict[str, Contact]:
 def due(found: Campaign) -> Campaign:
     """Scheduled through the verb, with its time come."""
     at = timezone.now()
-    dispatch.schedule(found, at=at, by=make.user("marketing", f"planner-{make.next_serial()}@example.test"))
+    dispatch.schedule(found, at=at, by=make.user("marketing", f"planner-{uuid4().hex}@example.test"))
     Campaign.objects.filter(pk=found.pk).update(scheduled_at=at - timedelta(minutes=1))
     found.refresh_from_db()
     return found

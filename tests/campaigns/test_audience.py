@@ -1,17 +1,19 @@
 """Who would get a campaign, and who is frozen into it: the same people, whatever happens on the way."""
 
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django_q.models import OrmQ
 
 from accounts import leases
 from accounts.models import JobRun
 from campaigns import audience, dispatch
-from campaigns.models import Campaign, Recipient
+from campaigns.models import Campaign
 from contacts.models import Contact
 from conversations.models import Batch, Message, MessageTemplate, Status
 from conversations.verdicts import WAITS_FOR
@@ -33,21 +35,21 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def breaks(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Let the n-th insert of recipients from now fail, as a lost connection does: in the middle of a transaction."""
+def breaks() -> Iterator[Callable[[int], None]]:
+    """Let the database fail at the n-th statement that adds recipients: amid a transaction, as a lost connection."""
+    with ExitStack() as stack:
 
-    def after(count: int) -> None:
-        insert = Recipient.objects.bulk_create
-        calls = iter(range(1, count + 1))
+        def at(count: int) -> None:
+            calls = iter(range(1, count + 1))
 
-        def bulk_create(*args: Any, **kwargs: Any) -> Any:
-            if next(calls, 0) == count:
-                raise DatabaseError("the server went away")
-            return insert(*args, **kwargs)
+            def door(execute: Any, sql: str, *rest: Any) -> Any:
+                if "INSERT" in sql and "campaigns_recipient" in sql and next(calls, 0) == count:
+                    raise DatabaseError("the server went away")
+                return execute(sql, *rest)
 
-        monkeypatch.setattr(Recipient.objects, "bulk_create", bulk_create)
+            stack.enter_context(connection.execute_wrapper(door))
 
-    return after
+        yield at
 
 
 def test_the_dry_run_counts_everybody_once_by_verdict() -> None:
@@ -119,7 +121,9 @@ def test_the_job_counts_first_and_ends_full() -> None:
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3])
-def test_a_freeze_that_died_goes_on_behind_its_last_whole_chunk(chunk: int, small_chunks: None, breaks: Any) -> None:
+def test_a_freeze_that_died_goes_on_behind_its_last_whole_chunk(
+    chunk: int, small_chunks: None, breaks: Callable[[int], None]
+) -> None:
     people = [plan.person() for _ in range(8)]
     campaign = plan.due(plan.campaign())
     dispatch.start_due()
