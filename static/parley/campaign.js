@@ -5,6 +5,22 @@
   if (!root) return;
   let place = Number(new URLSearchParams(location.search).get("place")) || 1; // whose phone is shown
 
+  // What was chosen and written while the answer was on its way stays as it is.
+  const keepWritten = (old, fresh) => {
+    for (const field of old.querySelectorAll("[name]")) {
+      const twin = fresh.querySelector(`[name="${CSS.escape(field.name)}"]`);
+      if (!twin || twin.value === field.value) continue;
+      if (twin.options && ![...twin.options].some((one) => one.value === field.value)) continue;
+      twin.value = field.value;
+      if (twin.options) explain(twin, fresh);
+    }
+  };
+
+  const explain = (choice, within) => {
+    const help = within.querySelector(`[data-for="${choice.id}"]`);
+    for (const one of help?.children ?? []) one.hidden = (one.dataset.when === "constant") !== (choice.value === "constant");
+  };
+
   const put = (html) => {
     const news = new DOMParser().parseFromString(html, "text/html");
     for (const fresh of news.querySelectorAll("[data-part]")) {
@@ -13,6 +29,7 @@
       if (fresh.dataset.shape !== undefined) {
         if (fresh.dataset.shape === old.dataset.shape) continue; // somebody may be writing in it
         old.dataset.shape = fresh.dataset.shape;
+        keepWritten(old, fresh);
       }
       const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
       const before = new Map([...old.querySelectorAll("[data-watch]")].map((one) => [one.dataset.watch, one.textContent]));
@@ -47,14 +64,10 @@
     clearTimeout(timer);
     timer = setTimeout(preview, event.type === "change" ? 0 : 400);
   };
-  const explain = (event) => {
-    const help = root.querySelector(`[data-for="${event.target.id}"]`);
-    for (const one of help?.children ?? []) one.hidden = (one.dataset.when === "constant") !== (event.target.value === "constant");
-  };
   if (form) {
     form.addEventListener("input", soon);
     form.addEventListener("change", soon);
-    form.addEventListener("change", explain);
+    form.addEventListener("change", (event) => explain(event.target, root));
   }
 
   // The server may not know this clock yet: the first page after the log-in is written on another.
