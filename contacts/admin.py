@@ -16,11 +16,11 @@ from django.utils.translation import gettext_lazy
 from accounts import look
 from accounts.admin_base import Act, ParleyAdmin, WordFilter, actor_of
 from accounts.roles import AGENT, AUDITOR, MARKETING
-from contacts import consent_admin, contact_page, phones, staff_record
+from contacts import consent_admin, contact_page, import_admin, phones, staff_record
 from contacts.contact_forms import AgreementForm, ContactForm, WithdrawalForm
 from contacts.models import Consent, Contact, Scope, Standing, Tag
 
-__all__ = ["ContactAdmin", "consent_admin"]
+__all__ = ["ContactAdmin", "consent_admin", "import_admin"]
 
 NUMBER_LIKE = re.compile(r"^[\d\s+().\-/]{5,}$")
 SHORT_LIST = 2  # scopes named in a row of the list

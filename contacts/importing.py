@@ -133,6 +133,12 @@ def look(kept: KeptFile, *, region: str = "", encoding: str = "") -> Look:
         return Look(table.header, table.sample, mapping, table.has_header, table.notes)
 
 
+def check(kept: KeptFile, options: Options) -> dict[str, str]:
+    """What start() would refuse: a sentence per field of Options. Raises UnreadableFile."""
+    with open_rows(default_storage.path(kept.name), encoding=options.encoding) as table:
+        return _mistakes(table, options, clock.now())
+
+
 def start(kept: KeptFile, *, by: User | None, options: Options, in_background: bool = True) -> Import:
     """Check the options against the file and queue its import. by: who answers for it.
 

@@ -14,9 +14,13 @@ _KEY = re.compile(r"(?P<key>[-\w]+)(?:\s*[ /@]\s*v?(?P<version>\d{1,6}))?", re.A
 
 
 class Wordings:
-    """All scopes and wordings, read once; new wordings are made for texts that are new."""
+    """All scopes and wordings, read once; wordings are made for texts that are new.
 
-    def __init__(self) -> None:
+    only_looks: nothing is saved; a new text is a Wording without a row.
+    """
+
+    def __init__(self, *, only_looks: bool = False) -> None:
+        self.only_looks = only_looks
         self.scopes: dict[str, Scope] = {}
         for scope in Scope.objects.all():
             self.scopes |= {scope.name.casefold(): scope}
@@ -55,9 +59,10 @@ class Wordings:
         self.made += 1
         # The key follows from the text: two imports at once make one wording.
         key = f"{scope.slug[:40]}-{hashlib.sha256(_folded(text).encode()).hexdigest()[:12]}"
-        wording, _new = Wording.objects.get_or_create(
-            key=key, version=1, defaults={"scope": scope, "language": "und", "text": text.strip()}
-        )
+        what = {"scope": scope, "language": "und", "text": text.strip()}
+        wording = Wording(key=key, **what)
+        if not self.only_looks:
+            wording, _new = Wording.objects.get_or_create(key=key, version=1, defaults=what)
         self._learn(wording)
         return wording
 
