@@ -6,6 +6,7 @@ from conversations.models.messages import (
     LEFT,
     SINGLE_ANSWERS,
     STANDS_ON_EVENT,
+    WAITING,
     Attempt,
     Batch,
     Conversation,
@@ -25,7 +26,7 @@ from conversations.models.numbers import (
 )
 
 __all__ = [
-    "ANSWERS_INBOUND", "LEFT", "SINGLE_ANSWERS", "STANDS_ON_EVENT",
+    "ANSWERS_INBOUND", "LEFT", "SINGLE_ANSWERS", "STANDS_ON_EVENT", "WAITING",
     "Attempt", "Batch", "BusinessNumber", "Conversation", "Kind", "LimitUse", "Message", "MessageQuerySet",
     "MessageTemplate", "Portfolio", "Pump", "RateBucket", "Reachability", "Status",
     "UnrecognisedEvent", "WebhookDelivery",
