@@ -160,14 +160,14 @@ def restorable(contact: Contact, *, at: datetime) -> list[tuple[Scope, Stand]]:
     lines = list(contact.consent_events.select_related("wording"))
     stops = [
         line for line in lines
-        if line.action == Action.WITHDRAWN and line.covers_all and line.source in (Source.KEYWORD, Source.BUTTON)
+        if line.action == Action.WITHDRAWN and line.source in (Source.KEYWORD, Source.BUTTON) and line.occurred_at <= at
     ]  # fmt: skip
     now_granted = {row.scope_id for row in contact.consents.filter(standing=Standing.GRANTED)}
     # A second STOP takes nothing, so it is the last one that took something that counts.
     for stop in sorted(stops, key=lambda line: (line.occurred_at, line.number), reverse=True):
         second = stop.occurred_at.replace(microsecond=0)
         before = [line for line in lines if line.occurred_at.replace(microsecond=0) < second]
-        scopes = Scope.objects.in_bulk(scopes_named(before))
+        scopes = Scope.objects.in_bulk(scopes_named(before) if stop.covers_all else {stop.scope_id})
         taken = [(scope, fold_scope(before, pk)) for pk, scope in scopes.items()]
         taken = [(scope, stand) for scope, stand in taken if stand.at(second) == Standing.GRANTED]
         if taken:
@@ -246,7 +246,8 @@ class _Book:
             return "only_withdrawals_cover_all"
         if entry.source != Source.IMPORT:
             return ""
-        if entry.action in GRANTS and self._stand(entry).refused:
+        asks = entry.scope is not None and entry.action in (*GRANTS, Action.REQUESTED)
+        if asks and self._stand(entry).refused:
             return "withdrew"
         return "known" if self._said_before(entry) else ""
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 
 from django.db import transaction
 
-from contacts import phones
+from contacts import consent, phones
 from contacts.models import Contact, Identity
+
+LONGEST_NAME, LONGEST_USERNAME = 200, 100  # characters kept; a username that is longer is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +24,11 @@ class Ids:
     username: str | None = None
     name: str | None = None
     namespace: str = ""
+
+    @property
+    def anybody(self) -> bool:
+        """Whether they can name a contact at all."""
+        return bool(self.phone or self.user_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +57,14 @@ def meet(ids: Ids) -> Person:
 
     ValueError when there is neither a phone nor an id.
     """
-    if not ids.phone and not ids.user_id:
+    if not ids.anybody:
         raise ValueError("neither a phone nor a user id")
     with transaction.atomic():
         person = find(ids)
         if person is None:
             person = Person(_create(ids))
-        elif ids.user_id and not person.others:
+        consent.lock_heads(contact.pk for contact in person.all)  # heads come before what is written about a contact
+        if ids.user_id and not person.others:
             person = _check_owner(person.contact, ids)
         _learn(person.contact, ids)
     return person
@@ -98,7 +106,10 @@ def _check_owner(contact: Contact, ids: Ids) -> Person:
 def _create(ids: Ids) -> Contact:
     country = phones.country(ids.phone) if ids.phone else (ids.user_id or "")[:2]
     return Contact.objects.create(
-        phone=ids.phone, country=country, time_zone=phones.time_zone(ids.phone or country), profile_name=ids.name or ""
+        phone=ids.phone,
+        country=country,
+        time_zone=phones.time_zone(ids.phone or country),
+        profile_name=(ids.name or "")[:LONGEST_NAME],
     )
 
 
@@ -111,7 +122,7 @@ def _learn(contact: Contact, ids: Ids) -> None:
         Identity.objects.get_or_create(
             kind=Identity.Kind.PHONE_VARIANT, namespace="", value=ids.phone, defaults={"contact": contact}
         )
-    if ids.username:
+    if ids.username and len(ids.username) <= LONGEST_USERNAME:
         Identity.objects.update_or_create(
             kind=Identity.Kind.USERNAME,
             namespace=ids.namespace,
@@ -119,8 +130,8 @@ def _learn(contact: Contact, ids: Ids) -> None:
             defaults={"contact": contact},
         )
     fields = []
-    if ids.name and contact.profile_name != ids.name[:200]:
-        contact.profile_name = ids.name[:200]
+    if ids.name and contact.profile_name != ids.name[:LONGEST_NAME]:
+        contact.profile_name = ids.name[:LONGEST_NAME]
         fields.append("profile_name")
     if ids.phone and contact.phone is None and by_number(ids.phone) is None:
         contact.phone, contact.country = ids.phone, phones.country(ids.phone)

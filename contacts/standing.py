@@ -68,8 +68,8 @@ class _Course:
         if line.action in GRANTS and (from_phone or not base.refused):
             granted = Stand(Standing.GRANTED, at, line.expires_at, line)
             return _Course(granted, None if from_phone else self.hold)
-        if line.action in GRANTS and line.source == Source.IMPORT:
-            return self  # an import never grants after a withdrawal
+        if line.source == Source.IMPORT and base.refused:
+            return self  # a file never moves what a person withdrew
         if line.action in (*GRANTS, Action.REQUESTED) and base.at(at) != Standing.GRANTED:
             return replace(self, base=Stand(Standing.PENDING, at, None, line, refused=base.refused))
         return self

@@ -85,9 +85,9 @@ def _drain(lane: str, *, people: bool) -> None:
 
 def apply_delivery(delivery: WebhookDelivery) -> bool:
     """Apply one body whole. True when all of it was; otherwise it is tried again later, or parked."""
-    failures = []
+    failures: list[str] = []
     changes: list[tuple[int, events.StatusChanged]] = []
-    for position, event in enumerate(events.parse(json.loads(bytes(delivery.body)), received_at=delivery.received_at)):
+    for position, event in enumerate(_read(delivery, failures)):
         if isinstance(event, events.StatusChanged):
             changes.append((position, event))
             continue
@@ -96,13 +96,18 @@ def apply_delivery(delivery: WebhookDelivery) -> bool:
         except Exception as error:  # one bad change must not block its neighbours
             failures.append(_place(event, error))
             logger.exception("webhook %s, change %s not applied", delivery.pk, position)
-    try:
-        _apply_statuses(changes, delivery)
-    except Exception as error:
-        failures.append(f"statuses: {type(error).__name__}")
-        logger.exception("webhook %s, statuses not applied", delivery.pk)
+    failures += _apply_statuses(changes, delivery)
     _close(delivery, failures)
     return not failures
+
+
+def _read(delivery: WebhookDelivery, failures: list[str]) -> list[events.Event]:
+    try:
+        return list(events.parse(json.loads(bytes(delivery.body)), received_at=delivery.received_at))
+    except Exception as error:  # or one body would stop its whole lane
+        failures.append(f"body: {type(error).__name__}")
+        logger.exception("webhook %s not read", delivery.pk)
+        return []
 
 
 def _place(event: events.Event, error: Exception) -> str:
@@ -123,12 +128,22 @@ def _close(delivery: WebhookDelivery, failures: list[str]) -> None:
     )  # fmt: skip
 
 
-def _apply_statuses(changes: list[tuple[int, events.StatusChanged]], delivery: WebhookDelivery) -> None:
-    if not changes:
-        return
-    strangers = statuses.apply([change for _, change in changes])
+def _apply_statuses(changes: list[tuple[int, events.StatusChanged]], delivery: WebhookDelivery) -> list[str]:
+    """Apply them together, or, where that fails, one by one. Returns what failed."""
+    try:
+        _apply_together(changes, delivery)
+        return []
+    except Exception as error:
+        logger.exception("webhook %s, statuses not applied", delivery.pk)
+        if len(changes) == 1:
+            return [_place(changes[0][1], error)]
+    return [failure for change in changes for failure in _apply_statuses([change], delivery)]
+
+
+def _apply_together(changes: list[tuple[int, events.StatusChanged]], delivery: WebhookDelivery) -> None:
+    strangers = {id(change) for change in statuses.apply([change for _, change in changes])}
     for position, change in changes:
-        if change in strangers:
+        if id(change) in strangers:
             value = {"wamid": change.wamid, "status": change.status, "errors": list(change.errors)}
             _keep(delivery, position, "messages", "status of a message we do not know", change.phone_number_id, value)
 
@@ -139,10 +154,13 @@ def _apply(event: events.Event, delivery: WebhookDelivery, position: int) -> Non
         if number is None:
             value = {"wamid": event.wamid, "type": event.type}
             _keep(delivery, position, "messages", "message to a number we do not know", event.phone_number_id, value)
+        elif not _ids(event.sender, number.portfolio).anybody:
+            value = {"wamid": event.wamid, "type": event.type}
+            _keep(delivery, position, "messages", "message from nobody we could name", event.phone_number_id, value)
         else:
             receive(event, number)
     elif isinstance(event, events.PreferenceChanged):
-        if not _prefer(event):
+        if not _prefer(event, at=min(event.at, delivery.received_at)):
             _keep(delivery, position, "user_preferences", event.value, event.phone_number_id, {"value": event.value})
     elif isinstance(event, events.NumberChanged):
         if not _change_number(event):
@@ -169,9 +187,13 @@ def _number(phone_number_id: str) -> BusinessNumber | None:
 
 
 def _ids(person: events.Person, portfolio: Portfolio) -> people.Ids:
+    try:
+        phone = phones.from_wa_id(person.wa_id) if person.wa_id else None
+    except phones.InvalidPhone:
+        phone = None
     return people.Ids(
-        phone=phones.from_wa_id(person.wa_id) if person.wa_id else None, user_id=person.user_id,
-        username=person.username, name=person.name, namespace=portfolio.business_id,
+        phone=phone, user_id=person.user_id, username=person.username, name=person.name,
+        namespace=portfolio.business_id,
     )  # fmt: skip
 
 
@@ -193,6 +215,8 @@ def receive(event: events.MessageReceived, number: BusinessNumber) -> Message | 
                 message.save(update_fields=["led_to"])
             if event.opens_session:
                 _open_session(message, stopped=effect.ends_session)
+            if effect.ends_session:
+                _end_sessions(person.others, message)
             for line in effect.events:
                 if line.action == Action.WITHDRAWN:
                     outbox.withhold_waiting(line)
@@ -251,24 +275,33 @@ def _open_session(message: Message, *, stopped: bool) -> None:
     conversation.save()
 
 
-def _prefer(event: events.PreferenceChanged) -> bool:
-    """WhatsApp's own switch: a block or its end. False for what changes nothing here (a sign-up link)."""
+def _end_sessions(others: list[Contact], message: Message) -> None:
+    """A STOP of somebody whom we know as several contacts ends what was open with any of them."""
+    earlier = Conversation.objects.filter(contact__in=others, number=message.number, last_inbound__at__lte=message.at)
+    earlier.update(stopped_at=message.at, changed_at=timezone.now())
+
+
+def _prefer(event: events.PreferenceChanged, *, at: datetime) -> bool:
+    """WhatsApp's own switch: a block or its end. False for what changes nothing here (a sign-up link).
+
+    at: when it was switched, and never later than it was told, so that it is known again when it is told twice.
+    """
     action = {"stop": Action.BLOCKED, "resume": Action.UNBLOCKED}.get(event.value)
     number = _number(event.phone_number_id) or BusinessNumber.objects.filter(waba_id=event.waba_id).first()
-    if action is None or number is None:
+    if action is None or number is None or not _ids(event.person, number.portfolio).anybody:
         return False
     with transaction.atomic():
         person = people.meet(_ids(event.person, number.portfolio))
         consent.lock_heads(contact.pk for contact in person.all)
         for contact in person.all:
             told = contact.consent_events.filter(
-                action=action, source=Source.WHATSAPP_PREFERENCE, occurred_at=event.at,
+                action=action, source=Source.WHATSAPP_PREFERENCE, occurred_at=at,
                 portfolio=number.portfolio.business_id,
             )  # fmt: skip
             if told.exists():
                 continue
             line = consent.record(
-                contact, action=action, source=Source.WHATSAPP_PREFERENCE, occurred_at=event.at,
+                contact, action=action, source=Source.WHATSAPP_PREFERENCE, occurred_at=at,
                 portfolio=number.portfolio.business_id,
                 proof=consent.Proof(Evidence.Kind.PREFERENCE, {"value": event.value}),
             )  # fmt: skip

@@ -11,14 +11,16 @@ from django.utils import timezone
 
 from contacts import consent
 from contacts.keywords import Kind as Said
-from contacts.keywords import Reading
+from contacts.keywords import Reading, read_reply
 from contacts.models import Action, ConsentEvent, Contact, Evidence, Scope, Source, Standing, Wording
 from contacts.people import Person
 from conversations import outbox
 from conversations.models import Kind, Message
+from conversations.whatsapp.payloads import BUTTON_TITLE_LIMIT
 
 CONFIRMED_AGAIN_AFTER = timedelta(days=7)
 MOST_BUTTONS = 3
+MOST_TAKEN_UP = 100  # messages read again that were said after a STOP and came before it
 SESSION = timedelta(hours=24)
 
 # language: key: text. {business} and {scopes} are filled in.
@@ -71,10 +73,22 @@ def _stop(reading: Reading, inbound: Message, person: Person) -> Effect:
         )
         for contact in person.all
     ]  # fmt: skip
-    if _wants_confirmation(inbound):
+    back = _take_up_starts(inbound)
+    if not back and _wants_confirmation(inbound):
         key = "stopped_scope" if scope else "stopped"
         outbox.queue_answer(inbound, Kind.STOP_CONFIRMATION, _say(inbound, key, [scope] if scope else []))
-    return Effect(events, ends_session=scope is None and not reading.asks)
+    return Effect(events + back, ends_session=scope is None and not reading.asks)
+
+
+def _take_up_starts(stop: Message) -> list[ConsentEvent]:
+    """Obey a START said after this STOP that reached us before it, so that the order of arrival changes nothing."""
+    later = Message.objects.filter(contact=stop.contact, kind=Kind.INBOUND, at__gt=stop.at).order_by("at", "pk")
+    events: list[ConsentEvent] = []
+    for message in later.select_related("contact", "number__portfolio")[:MOST_TAKEN_UP]:
+        reading = read_reply(message.text)
+        if reading.kind == Said.START:
+            events += _start(message)
+    return events
 
 
 def _wants_confirmation(inbound: Message) -> bool:
@@ -95,11 +109,19 @@ def _start(inbound: Message) -> list[ConsentEvent]:
         wording = _wording(f"start-{scope.slug}", scope, inbound, _say(inbound, "restored", [scope]))
         events.append(_grant(inbound, scope, Source.KEYWORD, wording, stand.expires_at))
         scopes.append(scope)
+    if _is_overtaken(inbound):
+        return events
     if scopes:
         outbox.queue_answer(inbound, Kind.OWN_REQUEST, _say(inbound, "restored", scopes))
     else:
         _offer(inbound)
     return events
+
+
+def _is_overtaken(inbound: Message) -> bool:
+    """Whether they said STOP after it: then nobody is welcomed, although the line is kept."""
+    later = inbound.contact.consent_events.filter(action=Action.WITHDRAWN, occurred_at__gte=inbound.at)
+    return later.filter(source__in=(Source.KEYWORD, Source.BUTTON)).exists()
 
 
 def _offer(inbound: Message) -> None:
@@ -112,8 +134,17 @@ def _offer(inbound: Message) -> None:
         return
     text = _say(inbound, "offer", [])
     text += "".join(f"\n\n*{scope.name}*: {scope.description}" for scope in open_scopes)
-    buttons = [(f"OPTIN:{scope.slug}", scope.name[:20]) for scope in open_scopes]
+    buttons = [(f"OPTIN:{scope.slug}", title) for scope, title in zip(open_scopes, _titles(open_scopes), strict=True)]
     outbox.queue_answer(inbound, Kind.OWN_REQUEST, text[:1024], buttons=buttons)
+
+
+def _titles(scopes: list[Scope]) -> list[str]:
+    """A button's title for each, no two the same: the platform refuses those."""
+    titles: list[str] = []
+    for number, scope in enumerate(scopes, 1):
+        title = scope.name[:BUTTON_TITLE_LIMIT].strip()
+        titles.append(title if title not in titles else f"{title[: BUTTON_TITLE_LIMIT - 2]} {number}")
+    return titles
 
 
 def _agree(reading: Reading, inbound: Message) -> list[ConsentEvent]:
@@ -123,7 +154,8 @@ def _agree(reading: Reading, inbound: Message) -> list[ConsentEvent]:
         return []
     wording = _wording(f"offer-{scope.slug}", scope, inbound, scope.description)
     event = _grant(inbound, scope, Source.BUTTON, wording, None)
-    outbox.queue_answer(inbound, Kind.OWN_REQUEST, _say(inbound, "agreed", [scope]))
+    if not _is_overtaken(inbound):
+        outbox.queue_answer(inbound, Kind.OWN_REQUEST, _say(inbound, "agreed", [scope]))
     return [event]
 
 

@@ -31,6 +31,9 @@ from conversations.whatsapp.values import (
     user_id_in,
 )
 
+LONGEST_WAMID, LONGEST_USER_ID = 200, 160  # characters; the platform's own have less than half of them
+NO_SUCH_CODE = 2**31 - 1  # stands for numbers no column holds; like every unknown code it is never repeated
+
 STATUSES = frozenset({"sent", "delivered", "read", "failed", "played"})
 PREFERENCES = frozenset({"stop", "resume", "signup"})
 # They do not open a session: the platform does not say that they do, so we do not count on it.
@@ -278,7 +281,7 @@ class _Change:
         if kind == "system" and text_of(object_of(message.get("system")).get("type")) in NUMBER_CHANGES:
             return self._number_change(message, wamid)
         known = sender.wa_id or sender.user_id
-        if not wamid or not kind or not known or kind in ("edit", "revoke", "request_welcome"):
+        if not 0 < len(wamid) <= LONGEST_WAMID or not known or kind in ("", "edit", "revoke", "request_welcome"):
             return self._unrecognised(f"messages.{kind}", message)
         text, payload = _words(kind, message)
         return MessageReceived(
@@ -322,7 +325,7 @@ class _Change:
 
     def _status(self, status: Object) -> Event:
         name, wamid = text_of(status.get("status")), text_of(status.get("id"))
-        if name not in STATUSES or not wamid:
+        if name not in STATUSES or not 0 < len(wamid) <= LONGEST_WAMID:
             return self._unrecognised(f"statuses.{name}", status)
         in_group = text_of(status.get("recipient_type")) == "group"
         prefix = "recipient_participant" if in_group else "recipient"
@@ -416,6 +419,7 @@ class _Change:
 
     def _person(self, wa_id: str, user_id: str) -> Person:
         """The person of an event, completed from the contacts beside it where one is surely the same."""
+        user_id = _short(user_id)
         contact = self._by_user.get(user_id) if user_id else None
         if contact is None and wa_id:
             contact = self._by_phone.get(wa_id)
@@ -429,7 +433,7 @@ class _Change:
         profile = object_of(contact.get("profile"))
         return Person(
             wa_id=wa_id or digits(contact.get("wa_id")) or None,
-            user_id=user_id or text_of(contact.get("user_id")) or None,
+            user_id=user_id or _short(text_of(contact.get("user_id"))) or None,
             username=text_of(profile.get("username")).lstrip("@") or None,
             name=text_of(profile.get("name")) or None,
         )
@@ -474,9 +478,13 @@ def _words(kind: str, message: Object) -> tuple[str, str | None]:
     return text_of(content.get("caption")), None
 
 
+def _short(user_id: str) -> str:
+    return user_id if len(user_id) <= LONGEST_USER_ID else ""
+
+
 def _codes(errors: Any) -> tuple[int, ...]:
     found = (integer(error.get("code")) for error in objects_of(errors))
-    return tuple(code for code in found if code is not None)
+    return tuple(code if 0 <= code < NO_SUCH_CODE else NO_SUCH_CODE for code in found if code is not None)
 
 
 def _details(errors: Any) -> str:

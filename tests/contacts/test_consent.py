@@ -71,6 +71,23 @@ class TestRecording:
         assert standing(anna) == "withdrawn"
         assert anna.consent_events.count() == 1
 
+    def test_an_import_does_not_even_ask_after_a_withdrawal(self):
+        anna = make.contact()
+        make.withdraw(anna, at=make.moment(1))
+        with pytest.raises(ValidationError) as refusal:
+            consent.record(
+                anna, action=Action.REQUESTED, source=Source.IMPORT, scope=make.scope(), proof=make.proof(),
+                occurred_at=make.moment(2),
+            )  # fmt: skip
+        assert (refusal.value.code, standing(anna)) == ("withdrew", "withdrawn")
+
+    def test_an_import_that_waits_for_the_phone_falls_to_an_earlier_withdrawal_told_later(self):
+        anna = make.contact()
+        make.scope("newsletter", double_opt_in=True)
+        assert make.agree(anna, "newsletter", at=make.moment(9), source=Source.IMPORT).action == Action.REQUESTED
+        make.withdraw(anna, at=make.moment(5))
+        assert standing(anna, "newsletter") == "withdrawn"
+
     def test_an_import_that_came_first_does_not_survive_an_earlier_withdrawal_told_later(self):
         anna = make.contact()
         make.agree(anna, at=make.moment(10), source=Source.IMPORT)
