@@ -136,7 +136,10 @@ def start_due() -> None:
     now = timezone.now()
     due = Campaign.objects.filter(state=State.SCHEDULED, scheduled_at__lte=now).order_by("scheduled_at")
     for campaign in due.select_related("number", "template", "tag")[:20]:
-        _start(campaign, now)
+        try:
+            _start(campaign, now)
+        except Exception:  # one that cannot start must not keep the others waiting; it is missed when its time is over
+            logger.exception("campaign %s could not start", campaign.pk)
     _follow_batches(now)
     _wake_freezing(now)
     finish_done()

@@ -1,5 +1,7 @@
 """Who would get a campaign, and who is frozen into it: the same people, whatever happens on the way."""
 
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -8,17 +10,20 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection
+from django.utils import timezone
 from django_q.models import OrmQ
 
 from accounts import leases
-from accounts.models import JobRun
+from accounts.models import JobRun, Lease
 from campaigns import audience, dispatch
 from campaigns.models import Campaign
-from contacts.models import Contact
+from contacts import consent
+from contacts.models import Action, Contact, Source
 from conversations.models import Batch, Message, MessageTemplate, Status
 from conversations.verdicts import WAITS_FOR
 from tests import make
 from tests.campaigns import plan
+from tests.conftest import eventually
 
 pytestmark = pytest.mark.django_db
 
@@ -255,3 +260,52 @@ def test_people_tagged_between_the_count_and_the_freeze_do_not_break_the_progres
 
     job = JobRun.objects.get()
     assert (job.done, job.total) == (2, 2)
+
+
+FREEZE = """
+import django
+django.setup()
+from campaigns import audience
+audience._PACES = {"sqlite": audience.Pace(10, 10, 1, 0.01)}
+audience._PACE = audience.Pace(10, 10, 1, 0.01)
+audience.freeze(%d)
+"""
+
+
+@pytest.mark.processes
+@pytest.mark.django_db(transaction=True)
+def test_a_freeze_killed_with_its_process_is_finished_by_the_next(process_environment: dict[str, str]) -> None:
+    tag, wording = make.tag(), make.wording()
+    Contact.objects.bulk_create(Contact(phone=f"+39348{n:07d}", first_name=f"N{n}") for n in range(600))
+    people = list(Contact.objects.order_by("pk"))
+    tag.contacts.set(people)
+    consent.record_many(
+        [
+            consent.Entry(
+                contact=one, action=Action.GRANTED, source=Source.WEB_FORM, scope=wording.scope, wording=wording,
+                proof=make.proof(), occurred_at=timezone.now() - timedelta(days=30),
+            )
+            for one in people[::2]
+        ]
+    )  # fmt: skip
+    campaign = plan.due(plan.campaign())
+    dispatch.start_due()
+    process = subprocess.Popen([sys.executable, "-c", FREEZE % campaign.pk], env=process_environment)
+    eventually(lambda: campaign.recipients.count() >= 100)
+    process.kill()
+    process.wait()
+    half = campaign.recipients.count()
+    campaign.refresh_from_db()
+    assert half < 600
+    assert half == Contact.objects.filter(pk__lte=campaign.frozen_upto).count()  # whole chunks, and their mark
+    Lease.objects.update(expires_at=timezone.now())  # as if its time had passed
+
+    audience.freeze(campaign.pk)
+
+    assert frozen(campaign) == {"allowed": 300, "no_consent": 300}
+    assert Message.objects.filter(batch=campaign.batch).values("contact").distinct().count() == 300
+    assert Message.objects.count() == 300
+    campaign.refresh_from_db()
+    assert campaign.state == Campaign.State.RUNNING
+    job = JobRun.objects.get()
+    assert (job.done, job.total, job.state) == (600, 600, JobRun.State.DONE)

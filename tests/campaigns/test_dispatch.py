@@ -255,6 +255,17 @@ def test_of_many_processes_that_see_a_due_campaign_exactly_one_starts_it() -> No
     assert AuditEntry.objects.filter(verb="campaign.started").count() == 5
 
 
+def test_a_campaign_that_cannot_start_keeps_no_other_waiting() -> None:
+    plan.person()
+    broken, sound = plan.due(plan.campaign()), plan.due(plan.campaign())
+    Campaign.objects.filter(pk=broken.pk).update(values=["not what we keep there"])
+
+    dispatch.start_due()
+
+    assert Campaign.objects.get(pk=broken.pk).state == State.SCHEDULED
+    assert Campaign.objects.get(pk=sound.pk).state == State.STARTING
+
+
 def test_a_freeze_without_a_sign_of_life_is_woken_again_and_once() -> None:
     plan.person()
     campaign = plan.due(plan.campaign())
