@@ -27,7 +27,7 @@ from accounts.models import JobRun
 from accounts.roles import AUDITOR, MARKETING
 from contacts import import_summary, importing
 from contacts.csv_files import UnreadableFile
-from contacts.import_forms import OptionsForm, UploadForm, initial
+from contacts.import_forms import OptionsForm, UploadForm, initial, labels
 from contacts.import_preview import Shown, preview
 from contacts.import_report import COLUMNS
 from contacts.importing import KeptFile
@@ -217,6 +217,7 @@ class ImportAdmin(ParleyAdmin):
             "poll_seconds": POLL_SECONDS if moves else 0,
             "live_url": self.url_of(source, "live"),
             "figures": import_summary.figures(source),
+            "reasons": sorted(source.reading.get("reasons", {}).items(), key=lambda reason: -reason[1]),
             "problems": list(islice(_problems(source, at_most=PROBLEMS_LOOKED_AT), PROBLEMS_SHOWN)),
             "problems_url": self.url_of(source, "problems"),
             "report_url": self.url_of(source, "report") if source.report else "",
@@ -281,16 +282,17 @@ def _promise(shown: list[Shown]) -> str:
 
 def _facts(source: Import) -> list[tuple[str, Any]]:
     """How the file was read."""
-    columns = ", ".join(f"{field}: {' / '.join(names)}" for field, names in source.mapping.items())
+    called = labels()
+    columns = [(called[field], " / ".join(names)) for field, names in source.mapping.items()]
     facts = (
-        (_("columns"), columns),
+        *columns,
         (_("country of numbers without one"), source.region),
         (_("time zone of dates"), source.time_zone),
-        (_("scope"), source.scope),
-        (_("wording"), source.wording),
-        (_("source"), source.source),
-        (_("date"), source.occurred_at),
-        (_("tag"), source.tag),
+        (_("to what they agreed"), source.scope),
+        (_("in these words"), source.wording.text if source.wording else ""),
+        (_("where they agreed"), source.source),
+        (_("when they agreed"), source.occurred_at),
+        (_("tag for everybody"), source.tag),
         (_("by"), source.created_by),
         (_("begun"), look.moment(source.created_at)),
         (_("SHA-256 of the file"), source.sha256),

@@ -1,6 +1,7 @@
 """The forms of an import: the file, then what its columns hold and what people agreed to."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -18,9 +19,10 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
+from contacts import phones
 from contacts.import_rows import MOST_SOURCE, MOST_TAG
 from contacts.importing import Look, Options
-from contacts.models import Scope, Tag, Wording
+from contacts.models import Contact, Scope, Tag, Wording
 from contacts.wordings import Wordings
 from contacts.zones import ZONES
 
@@ -185,9 +187,39 @@ class OptionsForm(forms.Form):
 
 
 def initial(seen: Look, *, zone: str) -> dict[str, Any]:
-    """What the form begins with. zone: of the person who imports; their country is the likeliest of the numbers."""
-    region = next((code for code, name in ZONES.items() if name == zone), "")
-    return {"region": region, "time_zone": zone or "UTC", "other_columns": True}
+    """What the form begins with. zone: of the person who imports.
+
+    The likeliest country of numbers that name none: that of the others in the list, of people we know, of the person.
+    """
+    here = next((code for code, name in ZONES.items() if name == zone), "")
+    region = _commonest(_countries(seen)) or _commonest(_known_countries()) or here
+    known_zone = zone if zone not in ("", "UTC") else ""
+    return {"region": region, "time_zone": known_zone or phones.time_zone(region), "other_columns": True}
+
+
+def _commonest(countries: Iterable[str]) -> str:
+    found = Counter(filter(None, countries)).most_common(1)
+    return found[0][0] if found else ""
+
+
+def _countries(seen: Look) -> Iterator[str]:
+    places = [seen.header.index(name) for name in seen.mapping.get("phone", ())]
+    for row in seen.sample:
+        for place in places:
+            try:
+                yield phones.country(phones.to_e164(row[place]))
+            except phones.InvalidPhone:
+                continue
+
+
+def _known_countries() -> Iterable[str]:
+    return Contact.objects.order_by("-pk").values_list("country", flat=True)[:200]
+
+
+def labels() -> dict[str, str]:
+    """What the fields are called: {"phone": "phone number", …}"""
+    choices = [choice for _group, group in COLUMN_CHOICES[1:] for choice in group]
+    return {str(field): str(label) for field, label in choices}
 
 
 def _guess(seen: Look, name: str) -> str:

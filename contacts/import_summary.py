@@ -38,7 +38,7 @@ def figures(source: Import) -> list[Figure]:
         ("granted", _("Agreements recorded")),
         ("requested", _("Agreements to be confirmed from the phone")),
         ("opted_out", _("Opt-outs recorded")),
-        ("known", _("Said before")),
+        ("known", _("Recorded before")),
         ("refused", _("Agreements not recorded, because the person withdrew")),
         ("unknown", _("Without consent: nothing is sent to them")),
         ("failed", _("Rows not imported")),

@@ -37,7 +37,7 @@ from contacts.columns import FIELDS, SEVERAL, guess_mapping
 from contacts.csv_files import Place, Row, Table, UnreadableFile, open_rows
 from contacts.dates import InvalidDate, MonthOrder, parse_when
 from contacts.import_chunks import import_chunk
-from contacts.import_report import Report
+from contacts.import_report import Report, Result
 from contacts.import_rows import Line, RowReader, Terms
 from contacts.models import Import, Scope, Tag, Wording
 from contacts.wordings import Wordings
@@ -50,6 +50,7 @@ _UNFINISHED = (JobRun.State.QUEUED, JobRun.State.RUNNING)
 RUN_SECONDS = 60  # then others on the queue have their turn, and we ask to be called again
 LEASE_SECONDS = 30  # an import that died is taken up again after this
 _MOST_NEW_TAGS = 200  # of one list; more of them are no tags but a column of something else
+_MOST_REASONS = 40  # that are counted apart
 _COUNTED_AT_ONCE = 2_000  # rows between two looks at the clock while counting
 _CHUNK_BYTES = 1024 * 1024
 
@@ -428,7 +429,7 @@ class _Work:
                 with transaction.atomic():
                     began = time.monotonic()
                     results, counts = import_chunk(self.source, lines, self.tags)
-                    state = self._move_on(counts, report.write(results))
+                    state = self._move_on(results, counts, report.write(results))
             except IntegrityError:
                 continue
             for name, value in state.items():
@@ -437,10 +438,13 @@ class _Work:
             return time.monotonic() - began
         raise _Overtaken
 
-    def _move_on(self, counts: Counter[str], report_bytes: int) -> dict[str, Any]:
+    def _move_on(self, results: Sequence[Result], counts: Counter[str], report_bytes: int) -> dict[str, Any]:
         """Commit with the chunk how far we are; what is new about the import."""
         source, place = self.source, self.table.rows.place()
-        reading = source.reading | {"report_bytes": report_bytes}
+        reasons = Counter(source.reading.get("reasons", {}))
+        for reason in filter(None, (result.error for result in results)):
+            reasons[reason if reason in reasons or len(reasons) < _MOST_REASONS else _("Other reasons.")] += 1
+        reading = source.reading | {"report_bytes": report_bytes, "reasons": dict(reasons)}
         if place is not None:  # else this is the end of the file
             reading["place"] = list(place)
         state = {

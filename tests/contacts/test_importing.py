@@ -95,6 +95,8 @@ class TestContacts:
         assert "3 cells" in report[3][2]
         assert Contact.objects.count() == 1
         assert source.counts == {"created": 1, "updated": 1, "unknown": 2, "failed": 6}
+        assert sum(source.reading["reasons"].values()) == 6
+        assert source.reading["reasons"]["The row is empty."] == 1
 
     def test_a_person_met_again_is_updated_and_nothing_is_emptied(self, load):
         anna = make.contact(
@@ -469,11 +471,11 @@ class TestGoingOn:
         class Killed(BaseException):
             pass
 
-        def dies(self, counts, report_bytes):
+        def dies(self, *args):
             calls.append(1)
             if moment == "before" and len(calls) == chunk:
                 raise Killed
-            state = move_on(self, counts, report_bytes)
+            state = move_on(self, *args)
             if len(calls) == chunk:
                 raise Killed
             return state
