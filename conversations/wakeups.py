@@ -25,7 +25,7 @@ def look() -> None:
 
 def wake_readers() -> None:
     for people, job in ((True, "drain_people"), (False, "drain_statuses")):
-        if not _held(inbound.lane_lease(people=people)) and inbound.unread(people=people):
+        if inbound.unread(people=people) and not _held(inbound.lane_lease(people=people)):
             _wake(f"conversations.inbound.{job}", queues.INBOUND)
 
 
@@ -36,13 +36,15 @@ def wake_pumps() -> None:
     held = Message.objects.filter(status__in=(Status.CLAIMED, Status.SENDING))
     if held.exclude(Exists(alive.filter(token=OuterRef("claim")))).exists():
         departures.recover()
+    if not departures.numbers_with_due(now):
+        return
     machines = WorkerHost.objects.filter(draining=False, heartbeat_at__gt=now - timedelta(seconds=30)).count()
-    if alive.count() < max(machines, 1) and departures.numbers_with_due(now):
+    if alive.count() < max(machines, 1):
         _wake("conversations.pump.pump", queues.SEND)
 
 
 def wake_sequencer() -> None:
-    if not _held("ledger-news") and news.unplaced():
+    if news.unplaced() and not _held("ledger-news"):
         _wake("contacts.news.place", queues.DEFAULT)
 
 

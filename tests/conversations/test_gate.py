@@ -199,6 +199,8 @@ def test_the_dry_run_says_what_the_gate_says_of_the_message(kind):
 
 def test_a_template_message_stands_on_the_line_that_granted():
     who = make.contact()
+    make.agree(make.contact())
+    make.agree(who, "reminders")
     line = make.agree(who)
     row = message(who, make.number(), Kind.CAMPAIGN, make.template(), status="queued")
     assert gate.with_verdict(Message.objects.filter(pk=row.pk)).get().grant == line.pk
