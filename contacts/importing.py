@@ -459,10 +459,10 @@ class _Work:
 
     def _find_tags(self, lines: Sequence[Line]) -> None:
         """Rows for all tags the lines name, made where there were none; too many new ones are left out."""
-        wanted = {name for line in lines for name in line.tags} - set(self.tags)
+        wanted = dict.fromkeys(name for line in lines for name in line.tags if name not in self.tags)
         self.tags |= {tag.name: tag for tag in Tag.objects.filter(name__in=wanted)}
-        for name in sorted(wanted - set(self.tags)):
-            if self.new_tags < _MOST_NEW_TAGS:
+        for name in wanted:
+            if name not in self.tags and self.new_tags < _MOST_NEW_TAGS:
                 self.tags[name], is_new = Tag.objects.get_or_create(name=name)
                 self.new_tags += is_new
         for line in lines:
