@@ -40,10 +40,14 @@ PERSONAS = {
     SARA: "unreachable",
     PAOLO: {"kind": "opt_out", "after": 1},
 }
+# What the columns of the list are taken for, by their names.
+COLUMNS = ("first_name", "last_name", "phone", "email", "tags", "wording", "source", "occurred_at", "opted_out", "")
 # The file's row of everybody who is somebody, by phone; row 11 has no usable phone, row 12 is empty.
 ROWS = {GIULIA: (1, 13), MARTA: (2,), LUCA: (3,), SARA: (4,), PAOLO: (5,), NAMELESS: (6,), ELENA: (7,), FAUSTO: (8,)}
 ROWS |= {KATIA: (9,), NADIA: (10,)}
+FIRST_CARD = 14
 AGREEING = (GIULIA, MARTA, LUCA, SARA, PAOLO, NAMELESS, ELENA)
+CARDS = [f"+39366{serial:07}" for serial in range(1_500)]  # numbers on old cards, of people nobody knows more about
 
 
 def messy_list() -> bytes:
@@ -68,6 +72,7 @@ def messy_list() -> bytes:
         "",
         f"Giulia;Rinaldi;+39 3470010001;;autunno,vip;{proof};;Milano",
     ]
+    lines += [f";;{phone};;schede;;;;;" for phone in CARDS]
     return "\ufeff".encode() + "\r\n".join(lines).encode()
 
 

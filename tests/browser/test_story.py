@@ -5,6 +5,7 @@ another writes STOP and is left alone, START brings her back, and the ledger pro
 what happens, the processes bring about.
 """
 
+import csv
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from playwright.sync_api import Browser, Page, expect
 from accounts.roles import ADMINISTRATOR, AGENT, AUDITOR, MARKETING
 from campaigns.models import Campaign, Recipient
 from contacts import triggers
-from contacts.models import Action, Consent, ConsentEvent, Contact, Evidence, Source, Standing
+from contacts.models import Action, Consent, ConsentEvent, Contact, Evidence, Import, Source, Standing
 from conversations.models import BusinessNumber, Conversation, Kind, Message, MessageTemplate, Status, WebhookDelivery
 from conversations.verdicts import Verdict
 from tests import make
@@ -61,7 +62,10 @@ def test_from_a_list_to_an_answer_and_a_stop(
     marketing = the_shop.sits_down(MARKETING)
     the_shop.picture(marketing, "after-log-in")
 
-    import_by_command(terminal, tmp_path)
+    path = tmp_path / "clienti.csv"
+    path.write_bytes(shop.messy_list())
+    import_in_admin(the_shop, marketing, path)
+    import_again_by_command(terminal, path, tmp_path / "report.csv")
     fetch_templates(the_shop, marketing)
     whatsapp.writes(VERA, "Siete aperti domenica?", at=time.time() - 25 * 3600)
     agent = the_shop.sits_down(AGENT, first_page="/inbox/")
@@ -88,31 +92,70 @@ def test_from_a_list_to_an_answer_and_a_stop(
 # ---- The list ----
 
 
-def import_by_command(terminal: Terminal, tmp_path: Path) -> None:
-    """The people come in, each with what the list proves; bad rows with their reason."""
-    path = tmp_path / "clienti.csv"
-    path.write_bytes(shop.messy_list())
-    report = tmp_path / "report.csv"
-    words = ["import_contacts", str(path), "--map", "phone=Cellulare", "--scope", "marketing", "--region", "IT"]
-    done = terminal.types(*words, "--report", str(report))
-    assert done.returncode == 0, done.stderr
-    lines = report.read_text().splitlines()
-    assert lines[0] == "row,e164,error"
-    in_report = {int(line.split(",")[0]): line.split(",")[1] for line in lines[1:]}
-    assert in_report == {row: phone for phone, rows in shop.ROWS.items() for row in rows} | {11: "", 12: ""}
+def import_in_admin(the_shop: Shop, marketing: Page, path: Path) -> None:
+    """Choose the file, look at how it is read, watch it come in, and take the report along."""
+    marketing.get_by_role("link", name="Imports").first.click()
+    marketing.get_by_role("link", name="Import a file").first.click()
+    marketing.locator("input[type=file]").set_input_files(path)
+    marketing.get_by_role("button", name="Show the columns").click()
+    for column, held in enumerate(shop.COLUMNS):
+        expect(marketing.locator(f"[name=column_{column}]")).to_have_value(held)
+    marketing.locator("[name=region]").select_option("IT")
+    marketing.locator("[name=time_zone]").select_option("Europe/Rome")
+    marketing.locator("[name=scope]").select_option("marketing")
+    marketing.get_by_role("button", name="Look again").click()
+    first_rows = marketing.get_by_role("region", name="The first rows, as they would be imported").locator("tbody tr")
+    expect(first_rows.nth(0)).to_contain_text(GIULIA)
+    expect(first_rows.nth(0).locator(".p-state--granted")).to_be_visible()
+    assert not Contact.objects.exists()
+    the_shop.picture(marketing, "import-columns")
 
-    assert set(Contact.objects.values_list("phone", flat=True)) == set(shop.ROWS)
+    marketing.locator("button[name=import]").click()
+    expect(marketing.locator("progress")).to_be_visible()
+    marketing.evaluate("window.here = true")
+    the_shop.picture(marketing, "import-running")
+    expect(marketing.locator(".p-lead")).to_contain_text("2 rows were not imported.", timeout=SOON)
+    expect(marketing.locator("progress")).to_have_count(0)
+    assert marketing.evaluate("window.here")
+    counted = marketing.get_by_role("region", name="What came of it").locator("dd").all_inner_texts()
+    made = Import.objects.get()
+    assert made.counts["created"] == len(shop.ROWS) + len(shop.CARDS)
+    assert (made.counts["granted"], made.counts["opted_out"], made.counts["failed"]) == (len(shop.AGREEING), 1, 2)
+    assert {f"{made.counts[name]:,}" for name in ("created", "granted", "opted_out", "unknown")} <= set(counted)
+    with marketing.expect_download() as download:
+        marketing.get_by_role("link", name="Download the whole report").click()
+    the_list_is_in(download.value.path().read_text())
+    the_shop.picture(marketing, "import-done")
+
+
+def import_again_by_command(terminal: Terminal, path: Path, report: Path) -> None:
+    """The same file by the command: the same report, nobody new, and no consent a second time."""
+    before = ConsentEvent.objects.count()
+    words = ["--map", "phone=Cellulare", "--scope", "marketing", "--region", "IT", "--report", str(report)]
+    done = terminal.types("import_contacts", str(path), *words)
+    assert done.returncode == 0, done.stderr
+    the_list_is_in(report.read_text())
+    assert ConsentEvent.objects.count() == before
+
+
+def the_list_is_in(report: str) -> None:
+    """Everybody in the list once, with what it proves of them; and the report says so row by row."""
+    lines = list(csv.DictReader(report.splitlines()))
+    assert list(lines[0]) == ["row", "e164", "error"]
+    phones = {row: phone for phone, rows in shop.ROWS.items() for row in rows} | {11: "", 12: ""}
+    phones |= dict(enumerate(shop.CARDS, shop.FIRST_CARD))
+    assert {int(line["row"]): line["e164"] for line in lines} == phones
+    why = {int(line["row"]): line["error"] for line in lines}
+    assert "too short" in why[11] and "future" in why[shop.ROWS[shop.NADIA][0]]
+    assert [row for row in why if row < shop.FIRST_CARD and not why[row]] == [1, 2, 3, 4, 5, 6, 7, 9, 13]
+
+    assert set(Contact.objects.values_list("phone", flat=True)) == {*shop.ROWS, *shop.CARDS}
     granted = Consent.objects.filter(scope__slug="marketing", standing=Standing.GRANTED)
     assert set(granted.values_list("contact__phone", flat=True)) == set(shop.AGREEING)
+    assert Consent.objects.exclude(standing=Standing.GRANTED).get().contact.phone == shop.KATIA
     assert person(shop.KATIA).consents.get().standing == Standing.WITHDRAWN
-    assert not person(shop.FAUSTO).consent_events.exists()
-    assert not person(shop.NADIA).consent_events.exists()
-
-    before = ConsentEvent.objects.count()
-    again = terminal.types(*words)
-    assert again.returncode == 0, again.stderr
-    assert ConsentEvent.objects.count() == before
-    assert Contact.objects.count() == len(shop.ROWS)
+    assert set(ConsentEvent.objects.values_list("contact__phone", flat=True)) == {*shop.AGREEING, shop.KATIA}
+    assert set(person(GIULIA).tags.values_list("name", flat=True)) == {"autunno", "vip"}
 
 
 # ---- What we may say ----
