@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 from django.core.files.base import ContentFile
@@ -55,13 +56,17 @@ def rows_done(source):
     return Import.objects.values_list("rows_done", flat=True).get(pk=source.pk)
 
 
+def has_done(source, least):
+    return rows_done(source) >= least
+
+
 @pytest.mark.processes
 @pytest.mark.django_db(transaction=True)
 def test_a_killed_import_is_finished_by_another_process(source, process_environment):
     for least in (1, ROWS // 2):
         process = begin(source, process_environment)
         try:
-            eventually(lambda least=least: rows_done(source) >= least)
+            eventually(partial(has_done, source, least))
         finally:
             os.kill(process.pid, signal.SIGKILL)
             process.communicate()
