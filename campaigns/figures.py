@@ -88,7 +88,7 @@ def figures(campaign: Campaign) -> Figures:
         sent=having(*SENT),
         delivered=having(*DELIVERED),
         read=having(Status.READ),
-        replied=_replies(campaign).values("contact").distinct().count(),
+        replied=_answers(campaign).values("contact").distinct().count(),
         opted_out=_opt_outs(campaign).values("contact").distinct().count(),
         failed=[_for_code(code, count) for code, count in sorted(failed.items(), key=lambda pair: -pair[1])],
         unknown=having(Status.UNKNOWN),
@@ -119,10 +119,15 @@ def _for_code(code: object, count: int) -> Reason:
 
 
 def _replies(campaign: Campaign) -> QuerySet[Message]:
-    """What people wrote back to messages of this campaign."""
+    """What people wrote back to messages of this campaign, a STOP included."""
     if campaign.batch_id is None:
         return Message.objects.none()
     return Message.objects.filter(kind=Kind.INBOUND, in_reply_to__batch=campaign.batch_id)
+
+
+def _answers(campaign: Campaign) -> QuerySet[Message]:
+    """Replies proper: who only says STOP has opted out, and has not replied."""
+    return _replies(campaign).exclude(led_to__action=Action.WITHDRAWN)
 
 
 def _opt_outs(campaign: Campaign) -> QuerySet[Message]:
@@ -209,7 +214,7 @@ def _condition(campaign: Campaign, kind: str, detail: str) -> Q:
     if kind == "waits":
         return Q(message__status=Status.QUEUED, message__verdict=detail)
     if kind == "replied":
-        return Q(contact__in=_replies(campaign).values("contact"))
+        return Q(contact__in=_answers(campaign).values("contact"))
     if kind == "opted_out":
         return Q(contact__in=_opt_outs(campaign).values("contact"))
     if kind == "failed" and detail:

@@ -98,8 +98,9 @@ def resume(batch: Batch) -> None:
     """Go on. A batch that stopped itself counts its faults anew."""
     if _move(batch, {Batch.State.PAUSED, Batch.State.BROKEN}, Batch.State.RUNNING, ""):
         Batch.objects.filter(pk=batch.pk).update(our_faults=0)
-        # What waited for the template to be approved again is looked at now, not at its next time.
-        Message.objects.filter(batch=batch, status=Status.QUEUED).update(due_at=timezone.now())
+        # Those that met the unapproved template (a few, as the first of them paused the batch) are looked at now.
+        met = Message.objects.filter(batch=batch, status=Status.QUEUED, verdict=Verdict.TEMPLATE_NOT_APPROVED)
+        met.update(due_at=timezone.now(), verdict="")
 
 
 def cancel(batch: Batch, *, reason: str = "") -> None:
@@ -107,7 +108,9 @@ def cancel(batch: Batch, *, reason: str = "") -> None:
     _move(batch, {Batch.State.RUNNING, Batch.State.PAUSED, Batch.State.BROKEN}, Batch.State.CANCELLED, reason)
     while True:
         block = list(
-            Message.objects.filter(batch=batch, status=Status.QUEUED).order_by("pk").values_list("pk", flat=True)[:1000]
+            Message.objects.filter(batch=batch, status=Status.QUEUED)
+            .order_by("due_at", "pk")
+            .values_list("pk", flat=True)[:1000]
         )
         if not block:
             return
