@@ -3,6 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
@@ -40,7 +41,9 @@ VERDICT_TONES = {
     Verdict.WITHDRAWN: "withdrawn", Verdict.STOPPED: "withdrawn", Verdict.BLOCKED: "withdrawn",
     Verdict.NO_CONSENT: "unknown", Verdict.PENDING: "pending", Verdict.EXPIRED: "expired", Verdict.HELD: "held",
 }  # fmt: skip
-MOVING = (State.SCHEDULED, State.STARTING, State.RUNNING, State.PAUSED)  # the page asks for news
+MOVING = (State.STARTING, State.RUNNING, State.PAUSED)  # the page asks for news
+NEARLY = timedelta(minutes=1)  # before its time the page looks as often as while it leaves
+ANSWERS_COME = timedelta(hours=1)
 PER_PAGE = 100
 
 
@@ -219,7 +222,7 @@ class CampaignAdmin(ParleyAdmin):
             "chip": self.state_chip(campaign),
             "state_words": picture.state_words(campaign),
             "acts": picture.acts(campaign) if self.has_change_permission(request) else [],
-            "poll_seconds": 15 if campaign.state == State.SCHEDULED else 2 if campaign.state in MOVING else 0,
+            "poll_seconds": _seconds_between_news(campaign),
             "told_values": [
                 {"gap": gap_label(gap), "words": in_words(campaign.values.get(gap.slot, {}))}
                 for gap in variables(campaign.template)
@@ -377,6 +380,16 @@ class CampaignAdmin(ParleyAdmin):
             "per_page": PER_PAGE,
         }
         return self.page(request, "admin/campaigns/campaign/people.html", context)
+
+
+def _seconds_between_news(campaign: Campaign) -> int:
+    """How often an open page asks for news; 0: never. People read and answer for a while after the last has left."""
+    now = timezone.now()
+    if campaign.state == State.SCHEDULED and campaign.scheduled_at is not None:
+        return 2 if campaign.scheduled_at - now < NEARLY else 15
+    if campaign.state == State.FINISHED and campaign.finished_at is not None:
+        return 5 if now - campaign.finished_at < ANSWERS_COME else 0
+    return 2 if campaign.state in MOVING else 0
 
 
 def _person_chip(status: str, verdict: str) -> SafeString:

@@ -351,7 +351,27 @@ def test_the_page_of_a_finished_campaign_shows_what_came_of_it(page: Client) -> 
     assert "Sent to 1 of 7 people. 1 read it, 0 replied." in text
     for reason in ("They never agreed to this.", "They withdrew their agreement.", "Their agreement has expired."):
         assert reason in text
-    assert "data-seconds" not in text or 'data-seconds="0"' in text
+
+
+@pytest.mark.parametrize(
+    ("before", "seconds"),
+    [
+        ({"state": State.SCHEDULED, "scheduled_at": timedelta(hours=2)}, 15),
+        ({"state": State.SCHEDULED, "scheduled_at": timedelta(seconds=40)}, 2),
+        ({"state": State.FINISHED, "finished_at": -timedelta(minutes=2)}, 5),
+        ({"state": State.FINISHED, "finished_at": -timedelta(hours=2)}, 0),
+    ],
+)
+def test_an_open_page_asks_for_news_more_often_when_some_are_near(
+    page: Client, before: dict[str, Any], seconds: int
+) -> None:
+    """Before its time, and after the last has left: people read and answer for a while."""
+    plan.all_sorts()
+    campaign = plan.started(plan.campaign())
+    moments = {name: timezone.now() + value for name, value in before.items() if isinstance(value, timedelta)}
+    Campaign.objects.filter(pk=campaign.pk).update(**before | moments)
+
+    assert f'data-seconds="{seconds}"' in page.get(to("change", campaign)).content.decode()
 
 
 # ---- The people behind a number ----
