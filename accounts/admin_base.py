@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django.contrib import messages
+from django.contrib.admin import ShowFacets
 from django.contrib.admin.utils import quote, unquote
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -135,6 +136,7 @@ class ParleyAdmin(ModelAdmin):
     actions: Any = None
     paginator = BoundedPaginator
     show_full_result_count = False
+    show_facets = ShowFacets.NEVER  # a count per choice of every filter reads whole tables
     list_per_page = 50
     list_fullwidth = True
     show_add_link = False

@@ -245,7 +245,10 @@ def first_steps(request: HttpRequest) -> list[Step]:
                 sentence=_("Fetch your templates and give them a scope"), url=_list("conversations_messagetemplate"),
                 done=MessageTemplate.objects.filter(scope__isnull=False).exists(),
             ),
-            Step(sentence=_("Bring in your contacts"), url=address("admin:contacts_import_changelist"), done=Contact.objects.exists()),
+            Step(
+                sentence=_("Bring in your contacts"), url=address("admin:contacts_import_changelist"),
+                done=Contact.objects.exists(),
+            ),
             Step(
                 sentence=_("Make your first campaign"), url=_list("campaigns_campaign"), done=Campaign.objects.exists()
             ),
