@@ -85,7 +85,7 @@ def _due_in_batches(number: BusinessNumber, now: datetime, room: int) -> list[in
     rows: list[int] = []
     for waiting, batch in enumerate(turn):
         share = max(1, (room - len(rows)) // (len(turn) - waiting))
-        due = Message.objects.filter(batch=batch, status=Status.QUEUED, due_at__lte=now).order_by("pk")
+        due = Message.objects.filter(batch=batch, status=Status.QUEUED, due_at__lte=now).order_by("due_at", "pk")
         found = list(_skipping_locked(due).values_list("pk", flat=True)[:share])
         if found:
             Batch.objects.filter(pk=batch.pk).update(claimed_at=now)

@@ -16,6 +16,7 @@ from conversations.whatsapp.events import StatusChanged
 
 RANK = {Status.SENDING: 0, Status.UNKNOWN: 0, Status.FAILED: 1, Status.SENT: 1, Status.DELIVERED: 2, Status.READ: 3}
 STAMP = {Status.SENT: "sent_at", Status.DELIVERED: "delivered_at", Status.READ: "read_at"}
+REACHED = ("delivered", "read", "played")
 NO_CODE = 131000  # a failure that came without one
 
 
@@ -36,11 +37,14 @@ def apply(changes: Sequence[StatusChanged]) -> list[StatusChanged]:
                 strangers.append(change)
                 continue
             row = rows[match.message_id]
-            if match.attempt == row.attempt:
-                _advance(row, change)
-            else:
+            if match.attempt != row.attempt:
                 _note_earlier_attempt(row, match.attempt, change)
-            row.refresh_from_db(fields=["status", "wamid", "attempt", "delivered_at", "read_at", "sent_at"])
+            elif change.status == "failed":
+                _failed(row, change, min(change.at, timezone.now()))
+                row.refresh_from_db(fields=["status", "wamid", "sent_at", "failed_at"])
+            else:
+                _advance(row, change)
+        _end_trouble([(change, rows[match.message_id]) for change, match in zip(changes, found, strict=True) if match])
         _learn_user_ids(
             [(change, rows[match.message_id]) for change, match in zip(changes, found, strict=True) if match]
         )
@@ -79,9 +83,6 @@ def _key(callback_data: str | None) -> tuple[UUID, int] | None:
 
 def _advance(row: Message, change: StatusChanged) -> None:
     at = min(change.at, timezone.now())
-    if change.status == "failed":
-        _failed(row, change, at)
-        return
     # "played" is the first play of a voice note: read, and then some.
     status = Status.READ if change.status == "played" else Status(change.status)
     if row.status not in RANK and not _came_after_all(row, status):
@@ -94,10 +95,16 @@ def _advance(row: Message, change: StatusChanged) -> None:
         fields |= {"status": status, "claim": None, "verdict": ""}
     if fields:
         Message.objects.filter(pk=row.pk).update(**fields)
-    if status in (Status.DELIVERED, Status.READ):
-        Reachability.objects.filter(contact=row.contact_id, undeliverable_count__gt=0).update(
-            undeliverable_count=0, unreachable=False
-        )
+        for name, value in fields.items():  # the same body may say more of it
+            setattr(row, name, value)
+
+
+def _end_trouble(told: list[tuple[StatusChanged, Message]]) -> None:
+    """Whoever got something is no longer taken to be out of reach."""
+    reached = {row.contact_id for change, row in told if change.status in REACHED}
+    troubled = Reachability.objects.filter(contact__in=reached, undeliverable_count__gt=0)
+    for known in troubled.select_for_update(of=("self",)).order_by("pk"):
+        Reachability.objects.filter(pk=known.pk).update(undeliverable_count=0, unreachable=False)
 
 
 def _came_after_all(row: Message, status: Status) -> bool:

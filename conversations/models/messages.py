@@ -202,8 +202,8 @@ class Message(models.Model):
         indexes = [
             models.Index(fields=["contact", "number", "at"], name="message_thread"),
             models.Index(
-                fields=["batch", "id"], name="message_queued_in_batch", condition=Q(status="queued")
-            ),  # claim()
+                fields=["batch", "due_at", "id"], name="message_due_in_batch", condition=Q(status="queued")
+            ),  # claim(); by time, as a whole batch may wait for tomorrow
             models.Index(
                 fields=["number", "priority", "due_at"],
                 name="message_queued_single",

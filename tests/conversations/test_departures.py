@@ -188,19 +188,19 @@ class TestTheQueue:
         number.save()
         for _ in range(40):
             queue(number)
-        at(seconds=1)
+        at(seconds=600)
         claim(number)
         assert len(depart(number)) == 8  # a tenth of a second's worth at once
         assert depart(number) == []
-        at(seconds=1.05)
+        at(seconds=600.05)
         assert len(depart(number)) == 4
-        at(seconds=9)
+        at(seconds=609)
         assert len(depart(number)) == 8  # what was not used is not saved up
 
     def test_a_rate_error_halves_the_rate_for_a_while(self, number, at):
         for _ in range(20):
             queue(number)
-        at(seconds=1)
+        at(seconds=600)
         claim(number)
         [first, *_] = depart(number, room=1)
         settling.settle([Result(first.message_id, 1, "refused", code=130429)])

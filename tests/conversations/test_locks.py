@@ -103,6 +103,19 @@ def test_a_withdrawal_waits_for_a_departure_and_is_recorded_after_it():
     assert row.sending_at < line.recorded_at
 
 
+def test_a_departure_that_waited_is_dated_after_what_it_waited_for():
+    number = make.number()
+    row = queue(number)
+    claim(number)
+    line, left = race(
+        lambda: consent.lock_heads([row.contact_id]), lambda: depart(number),
+        then=lambda: make.withdraw(row.contact, "reminders"),
+    )  # fmt: skip
+    row.refresh_from_db()
+    assert [out.message_id for out in left] == [row.pk]
+    assert row.sending_at > line.recorded_at
+
+
 def test_two_who_record_about_one_person_take_turns():
     who = make.contact()
     make.agree(who)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from accounts import leases
+from accounts import leases, queues
 from accounts.models import WorkerHost
 from campaigns import dispatch
 from contacts import news
@@ -25,7 +25,7 @@ def woken(monkeypatch):
     """The jobs that were woken, in order."""
     jobs: list[str] = []
     monkeypatch.setattr(wakeups, "_woken", {})
-    monkeypatch.setattr(wakeups.queues, "wake", lambda job, queue: jobs.append(job))
+    monkeypatch.setattr(queues, "wake", lambda job, queue: jobs.append(job))
     return jobs
 
 
