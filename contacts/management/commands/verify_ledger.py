@@ -25,9 +25,9 @@ class Command(BaseCommand):
         for fault in report.faults[: options["at_most"]]:
             self.stdout.write(self.style.ERROR(str(fault)))
         if report.faults:
+            faults = "1 fault" if len(report.faults) == 1 else f"{len(report.faults)} faults"
             raise CommandError(
-                f"The ledger is not whole: {len(report.faults)} faults in {report.lines} lines"
-                f" of {report.contacts} contacts."
+                f"The ledger is not whole: {faults} in {report.lines} lines of {report.contacts} contacts."
             )
         self.stdout.write(f"The ledger is whole: {report.lines} lines of {report.contacts} contacts.")
 
