@@ -62,18 +62,18 @@ COLLIDING = {
     "ru": "отмена, отменить, удалить, конец",
 }
 
-# No yes in any language: an answer to some other question must never subscribe anybody.
+# No yes, go on, back or accept in any language: an answer to some other question must never subscribe anybody.
 START = {
     "en": "start, unstop, subscribe, resubscribe, opt in, optin",
     "it": "start, inizia, iscrivimi, riattiva, attiva",
     "es": "start, alta, iniciar, empezar, suscribir, suscribirme, reanudar",
-    "pt": "start, iniciar, começar, voltar, ativar, inscrever",
+    "pt": "start, iniciar, começar, ativar, inscrever",
     "fr": "start, démarrer, reprendre, réabonner, abonner, inscrire",
-    "de": "start, anmelden, weiter, abonnieren",
+    "de": "start, anmelden, abonnieren",
     "ar": "ابدأ, اشتراك, تفعيل",
     "hi": "शुरू, चालू, shuru, chalu",
-    "id": "start, mulai, lanjut, daftar",
-    "tr": "start, başla, başlat, devam, kabul",
+    "id": "start, mulai, daftar",
+    "tr": "start, başla, başlat",
     "nl": "start, aanmelden, inschrijven, hervatten",
     "pl": "start, zapisz, wznów",
     "ru": "старт, начать, подписаться, возобновить",

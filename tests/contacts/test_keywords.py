@@ -382,3 +382,8 @@ def test_who_stops_promotions_stops_marketing_and_keeps_the_rest(text: str, scop
 @pytest.mark.parametrize("text", ["avete promozioni?", "no offers today?", "quando finiscono le offerte"])
 def test_a_question_about_offers_is_no_stop(text: str) -> None:
     assert read_reply(text).kind != Kind.STOP
+
+
+@pytest.mark.parametrize("text", ["weiter", "devam", "kabul", "lanjut", "voltar", "ok", "sì", "yes"])
+def test_words_of_ordinary_talk_never_subscribe(text: str) -> None:
+    assert read_reply(text).kind == Kind.NONE
