@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models import Model, QuerySet
 
 from contacts import triggers
-from contacts.models import Block, Consent, ConsentEvent, Contact, ContactHead, Evidence
+from contacts.models import Action, Block, Consent, ConsentEvent, Contact, ContactHead, Evidence
 from contacts.standing import all_withdrawn_at, fold_block, fold_scope, scopes_named
 
 
@@ -82,7 +82,7 @@ def verify() -> Report:
         report.lines += len(chain)
         shown = _Shown(
             {row.scope_id: row for row in consents.of(contact.pk)},
-            {row.portfolio: row.event_id for row in blocks.of(contact.pk)},
+            {row.portfolio: row for row in blocks.of(contact.pk)},
         )
         report.faults.extend(_faults_of(contact, chain, shown))
     return report
@@ -115,7 +115,7 @@ class _Shown:
     """What the projections say of one contact."""
 
     consents: dict[int, Consent]
-    blocks: dict[str, int]
+    blocks: dict[str, Block]
 
 
 def _faults_of(contact: Contact, lines: list[ConsentEvent], shown: _Shown) -> Iterator[Fault]:
@@ -158,12 +158,13 @@ def _projection_faults(who: str, lines: list[ConsentEvent], shown: _Shown) -> It
     for scope_id in sorted(scopes_named(lines) | set(shown.consents)):
         stand = fold_scope(lines, scope_id)
         row = shown.consents.get(scope_id)
-        told = (row.standing, row.since, row.expires_at) if row else None
-        if told != (stand.standing, stand.since, stand.expires_at):
+        told = (row.standing, row.since, row.expires_at, row.event_id) if row else None
+        if told != (stand.standing, stand.since, stand.expires_at, stand.event.pk if stand.event else None):
             yield Fault(who, stand.event.number if stand.event else None, "does not match the consent shown for it")
     for portfolio in sorted({line.portfolio for line in lines if line.portfolio} | set(shown.blocks)):
-        line = fold_block(lines, portfolio)
-        if shown.blocks.get(portfolio) != (line.pk if line else None):
+        line, block = fold_block(lines, portfolio), shown.blocks.get(portfolio)
+        stands = (line.pk, line.action == Action.BLOCKED, line.occurred_at) if line else None
+        if stands != ((block.event_id, block.blocked, block.since) if block else None):
             yield Fault(who, line.number if line else None, "does not match the marketing stop shown for it")
 
 

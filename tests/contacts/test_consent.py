@@ -54,6 +54,13 @@ class TestRecording:
         assert line.action == Action.REQUESTED
         assert standing(anna) == "pending"
 
+    def test_asking_twice_from_elsewhere_does_not_add_up_to_a_grant(self):
+        anna = make.contact()
+        make.withdraw(anna, at=make.moment(1))
+        for day in (2, 3):
+            assert make.agree(anna, at=make.moment(day), source=Source.STAFF).action == Action.REQUESTED
+        assert standing(anna) == "pending"
+
     @pytest.mark.parametrize("source", sorted(PHONE_SOURCES))
     def test_after_a_withdrawal_the_person_may_agree_again_from_the_phone(self, source):
         anna = make.contact()

@@ -1,14 +1,16 @@
 """The ledger only grows, its lines are chained, and verify_ledger names what was touched."""
 
 import io
+from datetime import timedelta
 
 import pytest
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.utils import timezone
 
-from contacts import triggers
-from contacts.models import Action, Consent, ConsentEvent, ContactHead, Evidence, LedgerNews
+from contacts import consent, triggers
+from contacts.models import Action, Consent, ConsentEvent, ContactHead, Evidence, LedgerNews, Source
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -100,6 +102,65 @@ def test_an_edited_line_is_named():
     assert "The ledger is not whole" in told
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("action", "'renewed'"), ("occurred_at", "'2020-01-01 00:00:00'"), ("recorded_at", "'2099-01-01 00:00:00'"),
+        ("source", "'keyword'"), ("scope_id", "{scope}"), ("wording_id", "{wording}"), ("actor_id", "{actor}"),
+        ("expires_at", "NULL"), ("public_id", "{public_id}"), ("commitment", "'abc'"), ("previous_hash", "'abc'"),
+    ],
+)  # fmt: skip
+def test_whatever_column_of_a_line_is_edited_is_noticed(column, value):
+    anna = make.contact()
+    line = make.agree(
+        anna, expires_at=timezone.now() + timedelta(days=9), actor=make.user("marketing", "one@example.test")
+    )
+    others = {
+        "scope": make.scope("reminders").pk, "wording": make.wording("other", scope_row=make.scope()).pk,
+        "actor": make.user("marketing", "two@example.test").pk,
+        "public_id": "'7c9e6679742540de944be07fc1f90ae7'",
+    }  # fmt: skip
+    behind_our_back(f"UPDATE contacts_consentevent SET {column} = {value.format(**others)} WHERE id = %s", line.pk)
+    assert f"line 1 of contact {anna.public_id}: was changed after it was written" in faults()
+
+
+def test_a_block_moved_to_another_portfolio_is_noticed():
+    anna = make.contact()
+    line = consent.record(
+        anna, action=Action.BLOCKED, source=Source.WHATSAPP_PREFERENCE, portfolio="1", proof=make.proof(),
+        occurred_at=timezone.now(),
+    )  # fmt: skip
+    behind_our_back("UPDATE contacts_consentevent SET portfolio = '2' WHERE id = %s", line.pk)
+    told = faults()
+    assert f"line 1 of contact {anna.public_id}: was changed after it was written" in told
+
+
+def test_a_block_lifted_by_hand_is_found():
+    anna = make.contact()
+    for action in (Action.UNBLOCKED, Action.BLOCKED):
+        line = consent.record(
+            anna, action=action, source=Source.WHATSAPP_PREFERENCE, portfolio="1", proof=make.proof(),
+            occurred_at=timezone.now(),
+        )  # fmt: skip
+    anna.blocks.update(event=anna.consent_events.first(), blocked=False)
+    assert f"line {line.number} of contact {anna.public_id}: does not match the marketing stop shown for it" in faults()
+    anna.blocks.update(event=line, blocked=False)
+    assert f"line {line.number} of contact {anna.public_id}: does not match the marketing stop shown for it" in faults()
+
+
+def test_a_line_nobody_announced_is_found():
+    line = make.agree(make.contact())
+    LedgerNews.objects.filter(event=line).delete()
+    assert f"line 1 of contact {line.contact.public_id}: was never announced" in faults()
+
+
+def test_equal_evidence_has_a_commitment_of_its_own_each_time():
+    """Or the hash of a phone number, kept in many lines, could be guessed."""
+    first, second = make.agree(make.contact()), make.agree(make.contact())
+    assert (first.evidence.data, first.commitment != second.commitment) == (second.evidence.data, True)
+    assert len({first.evidence.salt, second.evidence.salt}) == 2
+
+
 def test_an_edited_line_with_a_new_hash_is_still_found():
     anna = make.contact()
     make.agree(anna)
@@ -158,6 +219,13 @@ def test_a_consent_row_set_by_hand_is_found():
     make.withdraw(anna)
     Consent.objects.filter(contact=anna).update(standing="granted")
     assert f"line 2 of contact {anna.public_id}: does not match the consent shown for it" in faults()
+
+
+def test_a_consent_row_set_upon_another_line_is_found():
+    anna = make.contact()
+    line = make.agree(anna)
+    Consent.objects.filter(contact=anna).update(event=make.agree(make.contact()))
+    assert f"line {line.number} of contact {anna.public_id}: does not match the consent shown for it" in faults()
 
 
 def test_a_withdrawal_struck_from_the_head_is_found():
