@@ -76,12 +76,12 @@ def test_from_a_list_to_an_answer_and_a_stop(
     see_it_leave(the_shop, marketing, autumn)
     answer_giulia(the_shop, agent, whatsapp)
     find_vera_locked(the_shop, agent)
-    see_statuses(whatsapp, autumn)
+    see_statuses(marketing, autumn)
 
     administrator = the_shop.sits_down(ADMINISTRATOR)
     coats = queue_coats(the_shop, marketing, administrator)
-    stopped = marta_writes_stop(the_shop, marketing, whatsapp, coats)
-    marta_writes_start(the_shop, marketing, whatsapp, stopped)
+    stopped = marta_writes_stop(the_shop, marketing, agent, whatsapp, coats)
+    marta_writes_start(the_shop, marketing, agent, whatsapp, stopped)
     resume_coats(the_shop, marketing, coats)
     read_figures(the_shop, marketing, whatsapp, autumn)
     auditor_only_looks(the_shop, autumn)
@@ -267,8 +267,8 @@ def see_it_leave(the_shop: Shop, marketing: Page, autumn: Campaign) -> None:
     assert "Ciao cliente," in words[shop.NAMELESS]
 
 
-def see_statuses(whatsapp: WhatsApp, autumn: Campaign) -> None:
-    """Signed webhooks moved each message as far as its person went, and never back."""
+def see_statuses(marketing: Page, autumn: Campaign) -> None:
+    """Signed webhooks moved each message as far as its person went, and never back; the open page followed."""
     messages = Message.objects.filter(batch=autumn.batch_id)
     as_they_are = dict.fromkeys(shop.AGREEING, Status.READ) | {LUCA: Status.DELIVERED, SARA: Status.FAILED}
     autumn.refresh_from_db()
@@ -278,6 +278,9 @@ def see_statuses(whatsapp: WhatsApp, autumn: Campaign) -> None:
         seconds = [int(at.timestamp()) for at in steps if at is not None]  # WhatsApp tells whole seconds
         assert seconds == sorted(seconds) and len(seconds) == len(steps)
     assert messages.get(contact__phone=SARA).error_code == 131026
+    for figure, number in (("Delivered", "6"), ("Read", "5"), ("Replied", "1"), ("opted_out", "1"), ("failed", "1")):
+        expect(marketing.locator(f"[data-watch={figure}]")).to_have_text(number, timeout=SOON)
+    assert marketing.evaluate("window.here")
 
 
 # ---- The inbox ----
@@ -335,11 +338,11 @@ def queue_coats(the_shop: Shop, marketing: Page, administrator: Page) -> Campaig
     marketing.locator("[name='value-body.product-from']").select_option("constant")
     marketing.locator("[name='value-body.product-words']").fill("cappotti")
     expect(marketing.locator(".p-lead").first).to_have_text("All 3 people will get this.")
-    marketing.locator("[name=scheduled_at]").fill(in_seconds(marketing, 4))
-    marketing.locator("button[name=schedule]").click()
-    expect(marketing.get_by_text("Scheduled for")).to_be_visible()
     number_page = f"/admin/conversations/businessnumber/{number.public_id}"
     administrator.goto(f"{number_page}/hold/")
+    marketing.locator("[name=scheduled_at]").fill(in_seconds(marketing, 6))
+    marketing.locator("button[name=schedule]").click()
+    expect(marketing.get_by_text("Scheduled for")).to_be_visible()
     administrator.get_by_role("button", name="Hold the number").click()
     expect(administrator.get_by_text("is on hold. Nothing leaves from it.")).to_be_visible()
     the_shop.picture(administrator, "number-held")
@@ -357,7 +360,10 @@ def queue_coats(the_shop: Shop, marketing: Page, administrator: Page) -> Campaig
     return coats
 
 
-def marta_writes_stop(the_shop: Shop, marketing: Page, whatsapp: WhatsApp, coats: Campaign) -> ConsentEvent:
+def marta_writes_stop(
+    the_shop: Shop, marketing: Page, agent: Page, whatsapp: WhatsApp, coats: Campaign
+) -> ConsentEvent:
+    """A line that quotes her message, what waited for her struck, one confirmation, and every page says why."""
     marta = person(MARTA)
     wamid = whatsapp.writes(MARTA, "STOP")
     stops = ConsentEvent.objects.filter(contact=marta, action=Action.WITHDRAWN)
@@ -383,10 +389,15 @@ def marta_writes_stop(the_shop: Shop, marketing: Page, whatsapp: WhatsApp, coats
     line.get_by_text("Evidence").first.click()
     expect(line).to_contain_text(wamid)
     the_shop.picture(marketing, "contact-after-stop")
+
+    agent.get_by_role("link", name="Marta Costa").click()
+    locked = agent.get_by_role("region", name="Answering is locked")
+    expect(locked).to_contain_text("They ended this conversation with STOP.")
+    the_shop.picture(agent, "inbox-after-stop")
     return stop
 
 
-def marta_writes_start(the_shop: Shop, marketing: Page, whatsapp: WhatsApp, stop: ConsentEvent) -> None:
+def marta_writes_start(the_shop: Shop, marketing: Page, agent: Page, whatsapp: WhatsApp, stop: ConsentEvent) -> None:
     """START, in a later second, gives back what the STOP took, and nothing that was withheld meanwhile."""
     marta = person(MARTA)
     eventually(lambda: timezone.now().timestamp() >= stop.occurred_at.timestamp() + 1)
@@ -400,6 +411,8 @@ def marta_writes_start(the_shop: Shop, marketing: Page, whatsapp: WhatsApp, stop
     marketing.reload()
     expect(marketing.get_by_text("Marta agreed to Offers and news.")).to_be_visible()
     the_shop.picture(marketing, "contact-after-start")
+    expect(agent.locator("#answer")).to_be_visible(timeout=SOON)  # she wrote again: by itself
+    assert agent.evaluate("window.here")
 
 
 def resume_coats(the_shop: Shop, marketing: Page, coats: Campaign) -> None:
@@ -429,12 +442,13 @@ def read_figures(the_shop: Shop, marketing: Page, whatsapp: WhatsApp, autumn: Ca
     assert shown["Sent"] == str(left) == str(told["read"] + told["delivered"])
     assert shown["Delivered"] == str(messages.filter(delivered_at__isnull=False).count()) == "6"
     assert shown["Read"] == str(messages.filter(read_at__isnull=False).count()) == str(told["read"])
-    replies = Message.objects.filter(kind=Kind.INBOUND, in_reply_to__batch__label=AUTUMN)
-    assert set(replies.values_list("contact__phone", flat=True)) == {GIULIA, MARTA, PAOLO}
-    assert shown["Replied"] == "3"
-    stops = replies.filter(led_to__action=Action.WITHDRAWN)
+    said = Message.objects.filter(kind=Kind.INBOUND, in_reply_to__batch__label=AUTUMN)
+    stops = said.filter(led_to__action=Action.WITHDRAWN)
     assert set(stops.values_list("contact__phone", flat=True)) == {MARTA, PAOLO}
     assert shown["opted_out"] == "2"
+    replies = said.exclude(pk__in=stops)  # Giulia's question and Marta's START
+    assert set(replies.values_list("contact__phone", flat=True)) == {GIULIA, MARTA}
+    assert shown["Replied"] == "2"
     assert shown["failed"] == str(told["failed"])
     expect(marketing.locator("tr", has_text="They never agreed to this.")).to_contain_text("2")
     expect(marketing.locator("tr", has_text="They withdrew their agreement.")).to_contain_text("1")
