@@ -278,6 +278,7 @@ class ParleyAdmin(ModelAdmin):
         context["page_title"] = self.title_of(obj) if obj else ""
         if obj is None:
             context["page_title"] = _("Add %(name)s") % {"name": self.model._meta.verbose_name}
+        context |= {"title": context["page_title"], "subtitle": None}  # str(obj) may name a primary key
         title = self.list_title or self.model._meta.verbose_name_plural
         context["crumbs"] = [{"title": title, "link": self.url_of_list()}]
         return super().render_change_form(request, context, **kwargs)

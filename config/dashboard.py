@@ -18,7 +18,6 @@ from django_q.models import Failure
 
 from accounts.roles import AGENT, AUDITOR, MARKETING, has_role
 from campaigns.models import Campaign
-from config.navigation import address
 from contacts.models import Contact, Wording
 from conversations.models import (
     LEFT,
@@ -246,12 +245,11 @@ def first_steps(request: HttpRequest) -> list[Step]:
                 done=MessageTemplate.objects.filter(scope__isnull=False).exists(),
             ),
             Step(
-                sentence=_("Bring in your contacts"), url=address("admin:contacts_import_changelist"),
+                sentence=_("Bring in your contacts"), url=_list("contacts_import"),
                 done=Contact.objects.exists(),
             ),
             Step(
                 sentence=_("Make your first campaign"), url=_list("campaigns_campaign"), done=Campaign.objects.exists()
             ),
         ]  # fmt: skip
-    steps = [step for step in steps if step.url]
     return [] if all(step.done for step in steps) else steps

@@ -77,6 +77,7 @@ class ContactAdmin(ParleyAdmin):
     view_roles = (AGENT, AUDITOR)
     change_roles = (MARKETING,)
     pages = ("changelist", "change")
+    private_search = True
     list_title = gettext_lazy("Contacts")
     list_display = ("person", "number", "agreed", "tagged", "since")
     list_filter = (StandingFilter, TagFilter)
