@@ -18,14 +18,14 @@ TIME_ZONE = "Europe/Rome"
 
 def log_in(browser: Browser, url: str, role: str) -> Page:
     context = browser.new_context(
-        base_url=url, viewport={"width": 1280, "height": 800}, timezone_id=TIME_ZONE, locale="en-GB",
+        base_url=url, viewport={"width": 1280, "height": 760}, timezone_id=TIME_ZONE, locale="en-GB",
         color_scheme="light", reduced_motion="reduce",
     )  # fmt: skip
     page = context.new_page()
     page.goto("/account/login/")
     page.get_by_label("Email").fill(f"{role}@example.com")
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign In", exact=True).click()
+    page.get_by_role("button", name="Log in", exact=True).click()
     page.wait_for_url(lambda address: "/login/" not in address)
     return page
 
