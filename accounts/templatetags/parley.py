@@ -35,7 +35,7 @@ def dated(at: datetime | None) -> str:
 @register.filter
 def styled(field: BoundField) -> SafeString:
     """{{ field|styled }}: a form's field in the look of our own pages, with its error and help named for readers."""
-    attrs = {} if field.widget_type in ("checkbox", "radioselect") else {"class": "p-input"}
+    attrs: dict[str, str | bool] = {} if field.widget_type in ("checkbox", "radioselect") else {"class": "p-input"}
     return field.as_widget(attrs=attrs)
 
 
