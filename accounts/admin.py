@@ -243,10 +243,10 @@ def _log_out_everywhere(user: User) -> None:
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ParleyAdmin):
+    address = "pk"
     pages = ("changelist",)
     list_title = gettext_lazy("Audit trail")
     list_display = ("moment", "actor", "verb", "subject", "more")
-    list_display_links = None
     list_filter = ("verb",)
     list_select_related = ("actor",)
     search_fields = ("=subject", "^verb")
@@ -276,7 +276,6 @@ class JobRunAdmin(ParleyAdmin):
     pages = ("changelist",)
     list_title = gettext_lazy("Long jobs")
     list_display = ("kind", "state_chip", "progress", "started_by", "begun", "ended", "error")
-    list_display_links = None
     list_filter = ("state", "kind")
     list_select_related = ("started_by",)
     ordering = ("-id",)
