@@ -15,7 +15,7 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from conversations import departures, pump
+from conversations import departures, pump, settling
 from conversations.models import Batch, Message, Pump, RateBucket
 from tests import make
 from tests.conftest import eventually
@@ -134,3 +134,32 @@ def test_a_frozen_pump_that_wakes_repeats_nothing_and_still_brings_its_answers(s
     assert other_pump.wait(60) == 0
     assert set(Counter(slow.taken).values()) == {1}
     assert len(keys("sent")) == PEOPLE
+
+
+def test_a_database_error_in_a_tick_ends_the_pump_and_loses_no_answer(slow, monkeypatch):
+    number = make.number(rate_per_second=100)
+    rows = [queue(number) for _ in range(12)]
+    real, failed = settling.settle, []
+
+    def fails_once(results):
+        results = list(results)
+        if results and not failed:
+            failed.append(results)
+            raise OperationalError
+        real(results)
+
+    monkeypatch.setattr(settling, "settle", fails_once)
+    with pytest.raises(OperationalError):
+        pump.pump()
+    assert keys("sent") == set(slow.taken)
+    assert Message.objects.filter(status__in=("sent", "queued")).count() == len(rows)
+    pump.pump()
+    assert set(Counter(slow.taken).values()) == {1}
+    assert len(keys("sent")) == len(rows)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL's own default; tests switch it off for speed")
+def test_a_commit_is_on_disk_before_its_requests_leave():
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA synchronous")
+        assert cursor.fetchone()[0] == 2  # FULL
