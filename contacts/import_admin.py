@@ -283,7 +283,8 @@ def _promise(shown: list[Shown]) -> str:
 def _facts(source: Import) -> list[tuple[str, Any]]:
     """How the file was read."""
     called = labels()
-    columns = [(called[field], " / ".join(names)) for field, names in source.mapping.items()]
+    # In our own order: PostgreSQL does not keep the order of a JSON object.
+    columns = [(called[field], " / ".join(names)) for field in called if (names := source.mapping.get(field))]
     facts = (
         *columns,
         (_("country of numbers without one"), source.region),
