@@ -124,6 +124,15 @@ def test_whatever_column_of_a_line_is_edited_is_noticed(column, value):
     assert f"line 1 of contact {anna.public_id}: was changed after it was written" in faults()
 
 
+def test_a_whole_chain_given_to_somebody_else_is_noticed():
+    anna, bruno = make.contact(), make.contact()
+    line = make.agree(anna)
+    behind_our_back("UPDATE contacts_consentevent SET contact_id = %s WHERE id = %s", bruno.pk, line.pk)
+    ContactHead.objects.filter(pk=anna.pk).update(contact=bruno)
+    Consent.objects.update(contact=bruno)
+    assert f"line 1 of contact {bruno.public_id}: was changed after it was written" in faults()
+
+
 def test_a_block_moved_to_another_portfolio_is_noticed():
     anna = make.contact()
     line = consent.record(
