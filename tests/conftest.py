@@ -67,7 +67,7 @@ def only_this_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         pytest.fail(f"The test tried to reach {', '.join(attempts)}, outside this machine.")
 
 
-def eventually(condition: Callable[[], object], *, within: float = 60) -> None:
+def eventually(condition: Callable[[], object], *, within: float = 180) -> None:
     """Wait until something that other processes bring about is so; fail when it is not within so many seconds."""
     end = time.monotonic() + within
     while not condition():

@@ -248,7 +248,7 @@ def see_it_leave(the_shop: Shop, marketing: Page, autumn: Campaign) -> None:
     expect(marketing.locator("[data-watch=Sent]")).to_be_visible(timeout=SOON)
     the_shop.picture(marketing, "leaving")
     messages = Message.objects.filter(batch__label=AUTUMN)
-    eventually(lambda: messages.filter(sending_at__isnull=False).count() == len(shop.AGREEING), within=20)
+    eventually(lambda: messages.filter(sending_at__isnull=False).count() == len(shop.AGREEING))
     assert marketing.evaluate("window.here")
 
     autumn.refresh_from_db()
@@ -272,7 +272,7 @@ def see_statuses(marketing: Page, autumn: Campaign) -> None:
     messages = Message.objects.filter(batch=autumn.batch_id)
     as_they_are = dict.fromkeys(shop.AGREEING, Status.READ) | {LUCA: Status.DELIVERED, SARA: Status.FAILED}
     autumn.refresh_from_db()
-    eventually(lambda: dict(messages.values_list("contact__phone", "status")) == as_they_are, within=20)
+    eventually(lambda: dict(messages.values_list("contact__phone", "status")) == as_they_are)
     for message in messages.filter(status=Status.READ):
         steps = [message.sending_at, message.sent_at, message.delivered_at, message.read_at]
         seconds = [int(at.timestamp()) for at in steps if at is not None]  # WhatsApp tells whole seconds
@@ -307,7 +307,7 @@ def answer_giulia(the_shop: Shop, agent: Page, whatsapp: WhatsApp) -> None:
     expect(agent.locator(".p-said--out strong", has_text="blu notte")).to_be_visible()
     assert agent.evaluate("window.here")
 
-    eventually(lambda: whatsapp.texts_to(GIULIA) == ["Sì, in *blu notte*. Te lo metto da parte?"], within=20)
+    eventually(lambda: whatsapp.texts_to(GIULIA) == ["Sì, in *blu notte*. Te lo metto da parte?"])
     expect(agent.locator(".p-said--out .p-ticks--read")).to_have_count(2, timeout=SOON)
     the_shop.picture(agent, "inbox-answered")
     conversation = Conversation.objects.get(contact__phone=GIULIA)
@@ -349,7 +349,7 @@ def queue_coats(the_shop: Shop, marketing: Page, administrator: Page) -> Campaig
 
     coats = Campaign.objects.get(name=COATS)
     waiting = Message.objects.filter(batch__label=COATS, status=Status.QUEUED)
-    eventually(lambda: waiting.filter(verdict=Verdict.NUMBER_HELD).count() == 3, within=20)
+    eventually(lambda: waiting.filter(verdict=Verdict.NUMBER_HELD).count() == 3)
     marketing.reload()
     the_shop.picture(marketing, "waiting-for-the-number")
     marketing.get_by_role("button", name="Pause").click()
@@ -367,7 +367,7 @@ def marta_writes_stop(
     marta = person(MARTA)
     wamid = whatsapp.writes(MARTA, "STOP")
     stops = ConsentEvent.objects.filter(contact=marta, action=Action.WITHDRAWN)
-    eventually(stops.exists, within=20)
+    eventually(stops.exists)
     stop = stops.get()
     assert (stop.covers_all, stop.source) == (True, Source.KEYWORD)
     assert stop.evidence.kind == Evidence.Kind.MESSAGE
@@ -376,7 +376,7 @@ def marta_writes_stop(
     assert (withheld.status, withheld.verdict, withheld.sending_at) == (Status.WITHHELD, Verdict.STOPPED, None)
 
     confirmation = "Non riceverai più messaggi da Bottega Aurora. Per riceverli di nuovo scrivi START."
-    eventually(lambda: whatsapp.texts_to(MARTA) == [confirmation], within=20)
+    eventually(lambda: whatsapp.texts_to(MARTA) == [confirmation])
     assert Message.objects.filter(contact=marta, kind=Kind.STOP_CONFIRMATION).count() == 1
 
     marketing.goto(f"/admin/campaigns/campaign/{coats.public_id}/people/left_out/")
@@ -403,10 +403,10 @@ def marta_writes_start(the_shop: Shop, marketing: Page, agent: Page, whatsapp: W
     eventually(lambda: timezone.now().timestamp() >= stop.occurred_at.timestamp() + 1)
     wamid = whatsapp.writes(MARTA, "START")
     back = Consent.objects.filter(contact=marta, scope__slug="marketing", standing=Standing.GRANTED)
-    eventually(back.exists, within=20)
+    eventually(back.exists)
     event = back.get().event
     assert (event.source, event.evidence.data["wamid"]) == (Source.KEYWORD, wamid)
-    eventually(lambda: len(whatsapp.texts_to(MARTA)) == 2, within=20)
+    eventually(lambda: len(whatsapp.texts_to(MARTA)) == 2)
     assert whatsapp.texts_to(MARTA)[1].startswith("Bentornato.")
     marketing.reload()
     expect(marketing.get_by_text("Marta agreed to Offers and news.")).to_be_visible()
@@ -422,7 +422,7 @@ def resume_coats(the_shop: Shop, marketing: Page, coats: Campaign) -> None:
     marketing.get_by_role("button", name="Resume").click()
     rows = Message.objects.filter(batch__label=COATS)
     reached = {ELENA: Status.READ, GIULIA: Status.READ, MARTA: Status.WITHHELD}
-    eventually(lambda: dict(rows.values_list("contact__phone", "status")) == reached, within=20)
+    eventually(lambda: dict(rows.values_list("contact__phone", "status")) == reached)
 
 
 # ---- What came of it ----
@@ -430,7 +430,7 @@ def resume_coats(the_shop: Shop, marketing: Page, coats: Campaign) -> None:
 
 def read_figures(the_shop: Shop, marketing: Page, whatsapp: WhatsApp, autumn: Campaign) -> None:
     """The page, the database and WhatsApp's own log say the same numbers."""
-    eventually(lambda: Campaign.objects.get(pk=autumn.pk).state == Campaign.State.FINISHED, within=20)
+    eventually(lambda: Campaign.objects.get(pk=autumn.pk).state == Campaign.State.FINISHED)
     marketing.goto(f"/admin/campaigns/campaign/{autumn.public_id}/change/")
     shown = {one.get_attribute("data-watch"): one.inner_text() for one in marketing.locator("[data-watch]").all()}
     messages = Message.objects.filter(batch__label=AUTUMN)
@@ -494,7 +494,7 @@ def verify_ledger(terminal: Terminal) -> None:
 
 def nothing_failed_on_the_way(parley: Parley) -> None:
     assert not Failure.objects.exists()
-    eventually(lambda: not WebhookDelivery.objects.filter(applied_at=None).exists(), within=20)
+    eventually(lambda: not WebhookDelivery.objects.filter(applied_at=None).exists())
     assert not Message.objects.filter(sending_at__lt=F("stands_on__recorded_at")).exists()
     for name in ("web.log", "work.log"):
         text = (parley.logs / name).read_text()

@@ -93,7 +93,7 @@ def test_nothing_survives_a_killed_demo(start_demo: Start) -> None:
     demo.process.kill()
     demo.process.wait()
 
-    eventually(lambda: not any(process.is_running() for process in processes), within=10)
+    eventually(lambda: not any(process.is_running() for process in processes), within=30)
 
 
 def test_a_second_start_keeps_the_data_and_a_reset_starts_over(start_demo: Start, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def start_work(process_environment: dict[str, str]) -> Iterator[StartWork]:
         if not children.has_ended(work):
             seen.update(below(work))
         children.kill_group(work)
-    eventually(lambda: not any(process.is_running() for process in seen), within=10)
+    eventually(lambda: not any(process.is_running() for process in seen), within=30)
 
 
 def below(work: "subprocess.Popen[bytes]") -> list[psutil.Process]:
@@ -88,7 +88,7 @@ def test_a_cluster_comes_back_when_its_main_process_is_killed(start_work: StartW
     wake("tests.config.jobs.note", "after the kill", queue=SEND)
 
     eventually(lambda: noted("after the kill"))
-    eventually(lambda: not any(process.is_running() for process in rest), within=10)
+    eventually(lambda: not any(process.is_running() for process in rest), within=30)
 
 
 def test_nothing_survives_a_killed_work(start_work: StartWork) -> None:
@@ -98,7 +98,7 @@ def test_nothing_survives_a_killed_work(start_work: StartWork) -> None:
 
     work.kill()
 
-    eventually(lambda: not any(process.is_running() for process in processes), within=10)
+    eventually(lambda: not any(process.is_running() for process in processes), within=30)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -122,7 +122,7 @@ def test_a_job_that_does_not_stop_is_killed_in_the_end(start_work: StartWork) ->
 
     work.terminate()
 
-    eventually(lambda: children.has_ended(work), within=20)
+    eventually(lambda: children.has_ended(work), within=60)
 
 
 def test_a_busy_cluster_is_not_taken_for_a_deaf_one(start_work: StartWork) -> None:

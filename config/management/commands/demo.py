@@ -22,7 +22,7 @@ from django.db import connections
 
 from config import children, demo_data, demo_environment
 
-LONGEST_START = 60  # seconds
+LONGEST_START = 180  # seconds
 LONGEST_STOP = 10  # seconds
 
 
