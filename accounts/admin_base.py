@@ -251,7 +251,8 @@ class ParleyAdmin(ModelAdmin):
             label = _("Add %(name)s") % {"name": opts.verbose_name}
             url = reverse(f"admin:{opts.app_label}_{opts.model_name}_add")
             acts = [Act(label=label, url=url, tone="primary"), *acts]
-        context = {"lead": self.list_lead(request), "acts": acts, **(extra_context or {})}
+        title = str(self.model._meta.verbose_name_plural).capitalize()  # not "Select campaign to change"
+        context = {"title": title, "lead": self.list_lead(request), "acts": acts, **(extra_context or {})}
         return super().changelist_view(request, context)
 
     def _keep_search(self, request: HttpRequest) -> HttpResponse:

@@ -50,15 +50,19 @@ class Door:
     number: str
     label: str
     url: str
+    is_urgent: bool = False  # people are waiting behind it
 
 
 def today(request: HttpRequest) -> dict[str, Any]:
     needs = [need for roles, ask in NEEDS if has_role(request.user, *roles) and (need := ask())]
     doors = [door() for roles, door in DOORS if has_role(request.user, *roles)]
-    return {"lead": _lead(len(needs)), "needs": needs, "doors": doors, "steps": first_steps(request)}
+    return {"lead": _lead(len(needs), doors), "needs": needs, "doors": doors, "steps": first_steps(request)}
 
 
-def _lead(needs: int) -> str:
+def _lead(needs: int, doors: list[Door]) -> str:
+    waiting = next((door for door in doors if door.is_urgent and door.number != "0"), None)
+    if waiting is not None and not needs:
+        return f"{waiting.number} {waiting.label}."
     if needs < 2:
         return _("One thing needs you.") if needs else _("Nothing needs you right now.")
     return _("%d things need you.") % needs
@@ -179,8 +183,11 @@ NEEDS: tuple[tuple[tuple[str, ...], Callable[[], Need | None]], ...] = (
 
 
 def _replies() -> Door:
-    open_now = Conversation.objects.filter(unread__gt=0, state=Conversation.State.OPEN)
-    return Door(number=_shown(_count(open_now)), label=_("people wait for an answer"), url=reverse("inbox"))
+    """Those who can be answered: their session is open, and no STOP ended it."""
+    waiting = Conversation.objects.filter(unread__gt=0, state=Conversation.State.OPEN, stopped_at=None)
+    count = _count(waiting.filter(session_expires_at__gt=timezone.now()))
+    label = ngettext("person waits for an answer", "people wait for an answer", count)
+    return Door(number=_shown(count), label=label, url=reverse("inbox"), is_urgent=True)
 
 
 def _running() -> Door:

@@ -74,7 +74,7 @@ _SENTENCES = {
     ),
     Verdict.WINDOW_CLOSED: (
         _("The 24 hours after their last message are over."),
-        _("Send an approved template, or wait until they write."),
+        _("Wait until they write. A campaign they agreed to may still reach them."),
     ),
     Verdict.MISSING_VALUE: (
         _("A value of the template is missing for this person."),

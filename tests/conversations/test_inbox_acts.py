@@ -119,7 +119,7 @@ def test_an_answer_without_a_token_is_refused(desk: Client, giulia: Conversation
         (
             {"session_expires_at": timezone.now() - timedelta(minutes=1)},
             "The 24 hours after their last message are over.",
-            "wait until they write",
+            "Wait until they write",
         ),
         ({"stopped_at": timezone.now()}, "They ended this conversation with STOP.", "when they write again"),
     ],

@@ -115,7 +115,7 @@ def test_the_day_opens_with_what_needs_this_person(client: Client, rows: dict[st
     assert "1 webhook could not be applied." in day
     assert "Shop is on hold" not in told(MARKETING)
     assert "1 campaign missed its time" in told(AUDITOR)
-    assert "Nothing needs you right now." in told(AGENT)
+    assert "1 person waits for an answer." in told(AGENT)
 
 
 def test_an_empty_installation_is_told_where_to_begin(admin: Client) -> None:
