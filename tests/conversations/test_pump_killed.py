@@ -139,7 +139,8 @@ def test_a_frozen_pump_that_wakes_repeats_nothing_and_still_brings_its_answers(s
 def test_a_database_error_in_a_tick_ends_the_pump_and_loses_no_answer(slow, monkeypatch):
     number = make.number(rate_per_second=100)
     rows = [queue(number) for _ in range(12)]
-    real, failed = settling.settle, []
+    real = settling.settle
+    failed: list[list[settling.Result]] = []
 
     def fails_once(results):
         results = list(results)
@@ -156,6 +157,18 @@ def test_a_database_error_in_a_tick_ends_the_pump_and_loses_no_answer(slow, monk
     pump.pump()
     assert set(Counter(slow.taken).values()) == {1}
     assert len(keys("sent")) == len(rows)
+
+
+def test_a_pump_that_must_end_leaves_what_got_no_answer_for_a_person(slow, monkeypatch):
+    number = make.number(rate_per_second=100)
+    for _ in range(12):
+        queue(number)
+    monkeypatch.setattr(pump, "LAST_ANSWERS", 0)
+    monkeypatch.setattr(pump._Run, "alive", lambda run: not run.in_flight)
+    pump.pump()
+    assert keys("unknown")
+    assert not Message.objects.filter(status__in=("claimed", "sending")).exists()
+    assert Message.objects.filter(status__in=("unknown", "queued", "sent")).count() == 12
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL's own default; tests switch it off for speed")

@@ -85,6 +85,14 @@ def test_every_order_of_the_usual_three_keeps_each_step_with_its_own_time(tell, 
         assert [getattr(row, f"{word}_at").timestamp() for word in NEWS] == [AT, AT + 1, AT + 2]
 
 
+def test_a_step_told_twice_keeps_the_time_it_was_told_first(tell, number):
+    row = out(number)
+    for at in (AT, AT + 60):
+        tell(status("delivered", wamid="w1", at=at, key=row.callback_data))
+    row.refresh_from_db()
+    assert row.delivered_at.timestamp() == AT
+
+
 def test_failed_after_delivered_is_kept_as_news(tell, number):
     row = out(number, status="delivered", wamid="w1")
     tell(status("failed", wamid="w1", at=AT, codes=(131026,)))

@@ -5,9 +5,10 @@ import time
 
 import pytest
 from django.conf import settings
+from django.db import IntegrityError
 
 from contacts import keywords
-from conversations import inbound
+from conversations import inbound, replies
 from conversations.models import Message, UnrecognisedEvent, WebhookDelivery
 from conversations.whatsapp.events import sign
 from tests import make
@@ -102,6 +103,23 @@ def test_one_bad_change_never_blocks_its_neighbours_and_is_tried_again(post, num
     inbound.drain_people()
     assert sorted(str(row.wamid) for row in Message.objects.all()) == ["w1", "w2"]
     assert WebhookDelivery.objects.get().applied_at is not None
+
+
+def test_a_refusal_of_the_database_is_tried_again_and_never_taken_for_a_message_applied_before(
+    post, number, monkeypatch
+):
+    def refuse(*args):
+        raise IntegrityError
+
+    post(said("+393471234567", "STOP", wamid="w1", at=1_795_255_200))
+    with monkeypatch.context() as broken:
+        broken.setattr(replies, "obey", refuse)
+        inbound.drain_people()
+    assert not Message.objects.exists()
+    assert WebhookDelivery.objects.get().error == "MessageReceived: IntegrityError"
+    WebhookDelivery.objects.update(due_at=None)
+    inbound.drain_people()
+    assert Message.objects.get(wamid="w1").led_to is not None
 
 
 def test_a_body_that_keeps_failing_is_parked(post, number, monkeypatch):
