@@ -255,6 +255,16 @@ def test_a_missing_trigger_fails_the_check_and_guard_puts_it_back():
     assert run_checks(databases=["default"]) == []
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL switches triggers off")
+def test_a_trigger_that_is_switched_off_counts_as_missing():
+    name, (table, _) = sorted(triggers.expected(connection.vendor).items())[0]
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {name}")
+    assert triggers.missing(connection) == [name]
+    triggers.install(connection)
+    assert triggers.missing(connection) == []
+
+
 def test_nothing_personal_is_in_a_line():
     anna = make.contact(first_name="Annabella", email="annabella@example.test")
     line = make.agree(anna)
