@@ -15,6 +15,6 @@ def test_a_person_logs_in_by_e_mail_and_comes_back_to_the_page_they_asked_for(pa
     page.goto("/admin/")
     page.get_by_label("Email").fill("Giulia@example.com")
     page.get_by_label("Password").fill("a-long-enough-word")
-    page.get_by_role("button", name="Sign In", exact=True).click()
+    page.get_by_role("button", name="Log in", exact=True).click()
 
     page.wait_for_url("**/admin/")
