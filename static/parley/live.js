@@ -194,6 +194,12 @@
     if (forMilliseconds) setTimeout(() => { if (bar.textContent === text) bar.hidden = true; }, forMilliseconds);
   }
 
+  // Nothing is redrawn between a press and its release: the click would find another element and be lost.
+  let pressed = Promise.resolve();
+  let letGo = () => {};
+  addEventListener("pointerdown", () => { letGo(); pressed = new Promise((done) => { letGo = done; }); }, { capture: true, passive: true });
+  for (const kind of ["pointerup", "pointercancel", "blur"]) addEventListener(kind, () => setTimeout(letGo), { passive: true });
+
   // Two seconds while somebody is here, then slower; a tab in the background only keeps its title.
   function wait() {
     if (failures) return Math.min(15000, 1000 * 2 ** failures);
@@ -209,6 +215,7 @@
       const response = await ask(address, tag ? { "If-None-Match": tag } : {});
       const html = response.status === 304 ? "" : await response.text();
       connected();
+      await pressed;
       if (html && asked === turn) {
         apply(parse(html), { isPoll: true });
         tag = response.headers.get("ETag") || "";
@@ -228,7 +235,9 @@
     seenAsked = what;
     try {
       const response = await fetch(seen, { method: "POST", headers: { ...PARTS, "X-CSRFToken": csrf() }, redirect: "manual" });
-      if (response.ok && part("messages").dataset.conversation === conversation) apply(parse(await response.text()));
+      const html = await response.text();
+      await pressed;
+      if (response.ok && part("messages").dataset.conversation === conversation) apply(parse(html));
     } catch {
       seenAsked = ""; // the next poll tries again
     }

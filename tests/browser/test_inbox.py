@@ -347,3 +347,15 @@ def test_too_long_a_text_says_by_how_much_and_stays(tab: Page, giulia: Conversat
     tab.keyboard.press("Enter")
     expect(tab.locator("#answer")).to_have_value("")
     assert answers() == ["😍" * 4096]
+
+
+def test_a_click_is_not_lost_when_the_list_changes_between_press_and_release(tab: Page, giulia: Conversation) -> None:
+    marco = conversation(wrote(make.contact(first_name="Marco"), giulia.number))
+    tab.goto(url(giulia))
+    link = tab.get_by_role("link", name="Marco")
+    link.hover()
+    tab.mouse.down()
+    with tab.expect_response(lambda response: response.status == 200):
+        writes(marco, "are you there?")
+    tab.mouse.up()
+    expect(tab.get_by_role("heading", name="Marco").first).to_be_visible()
