@@ -355,7 +355,10 @@ def test_a_click_is_not_lost_when_the_list_changes_between_press_and_release(tab
     link = tab.get_by_role("link", name="Marco")
     link.hover()
     tab.mouse.down()
-    with tab.expect_response(lambda response: response.status == 200):
+    with tab.expect_response(lambda response: response.status == 200 and "are you there?" in response.text()):
         writes(marco, "are you there?")
+    tab.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    expect(link).not_to_contain_text("are you there?")
     tab.mouse.up()
+    expect(link).to_contain_text("are you there?")
     expect(tab.get_by_role("heading", name="Marco").first).to_be_visible()
