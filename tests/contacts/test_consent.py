@@ -173,6 +173,26 @@ class TestRecording:
         with pytest.raises(IntegrityError), transaction.atomic():
             ConsentEvent.objects.bulk_create([line])
 
+    @pytest.mark.parametrize(
+        ("change", "constraint"),
+        [
+            ({"wording": None}, "grant_has_scope_and_wording"),
+            ({"occurred_at": timezone.now() + timedelta(days=1)}, "not_from_the_future"),
+            ({"action": Action.HELD, "expires_at": timezone.now()}, "only_grants_expire"),
+            ({"action": "sold", "expires_at": None}, "action_known"),
+            ({"source": "hearsay"}, "source_known"),
+            ({"portfolio": "1"}, "scope_or_all"),
+            ({"number": 0}, "number_from_one"),
+        ],
+    )
+    def test_the_database_refuses_a_line_that_cannot_be(self, change, constraint):
+        line = make.agree(make.contact())
+        line.pk, line.public_id, line.number = None, "7c9e6679-7425-40de-944b-e07fc1f90ae7", 2
+        for name, value in change.items():
+            setattr(line, name, value)
+        with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
+            ConsentEvent.objects.bulk_create([line])
+
     def test_start_restores_what_the_last_stop_took_and_nothing_else(self):
         anna = make.contact()
         make.agree(anna, "marketing", at=make.moment(1))

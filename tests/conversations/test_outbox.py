@@ -58,6 +58,39 @@ def test_a_resumed_batch_counts_its_faults_anew(number):
     assert (batch.state, batch.our_faults) == ("running", 1)
 
 
+def test_the_batch_served_longest_ago_is_served_next(number):
+    first, second = (Batch.objects.create(number=number, label=label) for label in ("One", "Two"))
+    for batch in (first, first, first, second, second):
+        queue(number, batch=batch)
+    served = []
+    for _ in range(4):
+        claim(number, room=1)
+        [row] = Message.objects.filter(status="claimed")
+        served.append(row.batch)
+        Message.objects.filter(pk=row.pk).update(status="cancelled", claim=None)
+    assert served == [first, second, first, second]
+
+
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [
+        ({"status": "claimed", "claim": None}, "claimed_by_somebody"),
+        ({"status": "sent", "wamid": None}, "sent_has_wamid"),
+        ({"status": "queued", "due_at": None}, "waiting_has_due_time"),
+        ({"status": "unknown", "sending_at": None}, "sending_has_time"),
+        ({"status": "withheld", "verdict": ""}, "withheld_has_verdict"),
+        ({"status": "received"}, "received_only_inbound"),
+        ({"template": None}, "first_touch_is_a_template"),
+        ({"status": "gone"}, "status_known"),
+        ({"kind": "rumour"}, "kind_known"),
+    ],
+)
+def test_the_database_refuses_a_message_that_cannot_be(number, change, constraint):
+    row = queue(number, stands_on=make.agree(make.contact()))
+    with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
+        Message.objects.filter(pk=row.pk).update(**change)
+
+
 def test_a_number_keeps_the_first_reason_it_was_held_for(number):
     for reason in ("code 131042", "code 190"):
         outbox.hold(number, reason=reason)
