@@ -39,7 +39,7 @@ test-postgres: .venv/development
 
 browser: .venv/development
 	$(BIN)/python -m pytest -m browser
-	$(BIN)/python tools/with_postgres.py $(BIN)/python -m pytest -m browser
+	$(BIN)/python tools/with_postgres.py $(BIN)/python -m pytest -m browser tests/browser/test_story.py tests/browser/test_log_in.py
 
 smoke: .venv/runtime
 	$(BIN)/python tools/smoke_demo.py
